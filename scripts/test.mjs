@@ -1,0 +1,54 @@
+// `npm test`: types, lint, then every test from source and the integration tests once more from dist.
+//
+//   npm test                     everything
+//   npm test -- lane controller  only the test files whose path contains one of these words (from source)
+//
+// Unit and integration tests are `src/**/*.test.ts`; those named `*.integration.test.ts` start threads,
+// processes or sockets, and run from dist as well, because that is what users run.
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '..');
+process.chdir(root);
+const words = process.argv.slice(2);
+
+function run(title, command, args, env = {}) {
+  process.stdout.write(`\n── ${title}\n`);
+  const started = process.hrtime.bigint();
+  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  process.stdout.write(`── ${title}: ${status === 0 ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function find(folder, ending) {
+  const found = [];
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    const file = path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name));
+    if (entry.isFile() && file.endsWith(ending) && !file.includes('node_modules')) found.push(file);
+  }
+  return found.sort();
+}
+
+const sourceFolders = ['packages', 'apps', 'lab', 'bench'].flatMap((top) =>
+  top === 'packages' || top === 'apps' ? fs.readdirSync(top).map((name) => `${top}/${name}`) : [top],
+);
+const sources = [
+  ...sourceFolders.flatMap((folder) => find(`${folder}/src`, '.test.ts')),
+  ...find('test', '.test.ts').filter((file) => !file.includes('/dist/')),
+].filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+const built = sources
+  .filter((file) => file.endsWith('.integration.test.ts'))
+  .map((file) => file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'));
+
+const nodeTest = ['--test', '--test-concurrency=2', '--test-reporter=spec'];
+const fromSource = ['--conditions=source', '--import', path.join(root, 'scripts/strip-types.mjs')];
+
+run('types', 'node_modules/.bin/tsc', ['-b']);
+if (words.length === 0) run('lint', 'node_modules/.bin/biome', ['ci', '.']);
+run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...sources], {
+  NODE_NO_WARNINGS: '1',
+});
+if (words.length === 0 && built.length > 0)
+  run('integration tests from dist', process.execPath, [...nodeTest, ...built]);

@@ -1,0 +1,108 @@
+// The code base tests itself: who may import whom, what pure modules must not call, no traces of one machine.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+const root = path.resolve(import.meta.dirname, import.meta.dirname.endsWith('dist') ? '../..' : '..');
+const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(path.join(root, file)));
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+const shoalSources = tracked.filter((file) => /^packages\/shoal\/src\/.+\.ts$/.test(file));
+
+/** The import table of ARCHITECTURE.md: module → the modules it may import. */
+function importTable(): Map<string, string[]> {
+  const rows = new Map<string, string[]>();
+  const modules = [
+    'model',
+    'wire',
+    'transport',
+    'profile',
+    'middleware',
+    'runtime',
+    'controller',
+    'testing',
+    'cli',
+  ];
+  for (const line of read('ARCHITECTURE.md').split('\n')) {
+    const cells = /^\| `(\w+)` \| (.+) \|$/.exec(line);
+    if (cells === null) continue;
+    const text = cells[2] ?? '';
+    const named = [...text.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? '');
+    const allowed = text.startsWith('all but')
+      ? modules.filter((name) => !named.includes(name))
+      : text.startsWith('all')
+        ? modules
+        : named;
+    rows.set(cells[1] ?? '', allowed);
+  }
+  return rows;
+}
+
+test('every module imports only what the table in ARCHITECTURE.md allows', () => {
+  const table = importTable();
+  assert.ok(table.size >= 9, 'ARCHITECTURE.md holds the import table');
+  const wrong: string[] = [];
+  for (const file of shoalSources) {
+    const from = file.split('/')[3] ?? '';
+    const isTest = file.endsWith('.test.ts');
+    if (from === 'index.ts') continue;
+    assert.ok(table.has(from), `${file} is in a module that ARCHITECTURE.md does not name`);
+    for (const match of read(file).matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
+      const target = match[1] ?? '';
+      if (target.startsWith('.')) {
+        const to = path.normalize(path.join(path.dirname(file), target)).split('/')[3] ?? '';
+        const allowed = to === from || table.get(from)?.includes(to) || (isTest && to === 'testing');
+        if (!allowed) wrong.push(`${file} imports ${to}`);
+      }
+      if (target.startsWith('node:') && (from === 'model' || from === 'profile') && !isTest) {
+        wrong.push(`${file} imports ${target}: ${from} is pure`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('pure modules read no clock, no randomness and set no timers', () => {
+  const pure = shoalSources.filter(
+    (file) =>
+      !file.endsWith('.test.ts') && /src\/(model|profile|wire)\/|src\/controller\/(core)\//.test(file),
+  );
+  const wrong = pure.flatMap((file) =>
+    read(file)
+      .split('\n')
+      .flatMap((line, index) =>
+        /(Date\.now|Math\.random|performance\.now|process\.hrtime|setTimeout|setInterval)\(/.test(line)
+          ? [`${file}:${index + 1}: ${line.trim()}`]
+          : [],
+      ),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('no file names a development machine, a registry host or a file that the project does not ship', () => {
+  const wrong = tracked
+    .filter((file) => /\.(ts|mjs|md|json|ya?ml|svg|html)$/.test(file) && file !== 'test/tidy.test.ts')
+    .filter((file) => /\/work\/|\.\.\/shared\/|registry\.npmjs|"resolved": "http/.test(read(file)));
+  assert.deepEqual(wrong, []);
+});
+
+test('every test runs: none is skipped, focused or left to do', () => {
+  const wrong = tracked
+    .filter((file) => file.endsWith('.test.ts') && file !== 'test/tidy.test.ts')
+    .filter((file) => /\b(test|it|describe)\.(skip|only|todo)\(|\b(skip|only|todo): true/.test(read(file)));
+  assert.deepEqual(wrong, []);
+});
+
+test('every app and every folder of the package has a place in the README', () => {
+  const readme = read('README.md');
+  const apps = new Set(
+    tracked.filter((file) => file.startsWith('apps/')).map((file) => file.split('/')[1] ?? ''),
+  );
+  for (const app of apps) assert.ok(readme.includes(`apps/${app}`), `README.md does not mention apps/${app}`);
+});
