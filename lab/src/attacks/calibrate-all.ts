@@ -58,13 +58,15 @@ function cases(rsaBits: number): Case[] {
   ];
 }
 
-/** Calibrates every attack, each on a fresh small target on loopback; calls back after each. */
+/** Calibrates every attack whose title holds one of the words (all, without words), each on a fresh small target on loopback; calls back after each. */
 export async function calibrateAll(
   rsaBits: number,
+  words: readonly string[],
   onRow: (row: CalibrationRow) => void,
   options: CalibrationOptions = {},
 ): Promise<void> {
   for (const { title, target, choice } of cases(rsaBits)) {
+    if (words.length > 0 && !words.some((word) => title.includes(word))) continue;
     const calibration = await withTarget(target, ({ host, port, pid }) =>
       calibrate({ ...choice, host, port }, probeProcess(pid), options),
     );

@@ -154,10 +154,10 @@ export function renderRow({ title, calibration }: CalibrationRow): string {
     .trim();
 }
 
-async function calibrateAllCommand(options: {
-  readonly rsaBits: number;
-  readonly json?: boolean;
-}): Promise<void> {
+async function calibrateAllCommand(
+  words: readonly string[],
+  options: { readonly rsaBits: number; readonly json?: boolean },
+): Promise<void> {
   const rows: CalibrationRow[] = [];
   if (options.json !== true) {
     print(
@@ -165,7 +165,7 @@ async function calibrateAllCommand(options: {
     );
     print('| --- | --- | --- | --- | --- | --- | --- |');
   }
-  await calibrateAll(options.rsaBits, (row) => {
+  await calibrateAll(options.rsaBits, words, (row) => {
     rows.push(row);
     if (options.json !== true) print(renderRow(row));
   });
@@ -229,8 +229,10 @@ export function addAttackCommands(program: Command): void {
     .option('--batches <n>', 'batches whose median is taken', parseNumber, 5)
     .action(calibrateCommand);
   program
-    .command('calibrate-all')
-    .description('calibrate every attack on small targets of our own on loopback; about four minutes')
+    .command('calibrate-all [words...]')
+    .description(
+      'calibrate every attack on small targets of our own on loopback; about four minutes; words choose by title',
+    )
     .option('--rsa-bits <n>', "size of the targets' RSA keys", parseNumber, 2048)
     .option('--json', 'print JSON')
     .action(calibrateAllCommand);

@@ -34,7 +34,7 @@ test('the status of a testbed has a line for each machine, figures in columns', 
   const lines = renderStatus([{ state, accounting: [used] }]).split('\n');
   assert.equal(lines.length, 4);
   assert.match(lines[0] ?? '', /^Testbed abc123: up since .* run by process 42, logs in \/tmp\/logs$/);
-  assert.match(lines[2] ?? '', /^web1 +web +10\.77\.0\.1 +0\.40 +96 +1\.50 +10 +3 +1\.00 +2\.00 +1 +2$/);
+  assert.match(lines[2] ?? '', /^web1 +web +10\.77\.0\.1 +0\.40 +192 +1\.50 +10 +3 +1\.00 +2\.00 +1 +2$/);
   assert.equal(lines[2]?.length, lines[3]?.length);
 });
 
