@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import type { LoadTls } from './options.ts';
+import type { ResolvedLoadOptions } from './options.ts';
+import type { Random } from './random.ts';
 import { createResponseParser, type ParsedResponse, ResponseSyntaxError } from './response-parser.ts';
 
 /** How the one request in progress on a connection ended. */
@@ -34,8 +35,18 @@ export interface Connection {
 export type Connect = (events: ConnectionEvents) => Connection;
 
 /** Makes the function that opens connections; the TLS context is shared, sessions are not resumed. */
-export function createConnector(host: string, port: number, options: LoadTls | null): Connect {
-  const plain = (): net.Socket => net.connect({ host, port, noDelay: true, autoSelectFamily: false });
+export function createConnector(
+  target: Pick<ResolvedLoadOptions, 'host' | 'port' | 'tls' | 'localAddresses'>,
+  random: Random,
+): Connect {
+  const { host, port, localAddresses, tls: options } = target;
+  const plain = (): net.Socket => {
+    const localAddress = localAddresses[random.integer(localAddresses.length)];
+    return net.connect({
+      ...{ host, port, noDelay: true, autoSelectFamily: false },
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+  };
   if (options === null) return (events) => new ClientConnection(plain(), 'connect', events);
   const secureContext = tls.createSecureContext({
     ...(options.ca === undefined ? {} : { ca: options.ca }),

@@ -178,6 +178,20 @@ test('a request that gets no connection times out from its intended time', async
   });
 });
 
+test('connections come from the local addresses given', async () => {
+  const seen = new Set<string>();
+  const server = http.createServer((request, response) => {
+    seen.add(request.socket.remoteAddress!);
+    response.end();
+  });
+  await withServer(server, async (port) => {
+    const localAddresses = ['127.0.0.11', '127.0.0.12', '127.0.0.13'];
+    const { done } = startLoad({ ...base(port), durationMs: 500, localAddresses });
+    assert.equal((await done).phases[0]!.successRatio, 1);
+    assert.deepEqual([...seen].sort(), localAddresses);
+  });
+});
+
 test('a kept connection that the server closes while idle costs no request', async () => {
   const server = http.createServer((_, response) => response.end('x'));
   server.keepAliveTimeout = 1;

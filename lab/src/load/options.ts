@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly port: number;
   /** Absent: plain HTTP. */
   readonly tls?: LoadTls;
+  /** Addresses of this machine to connect from, one picked at random for each connection. Default: any. */
+  readonly localAddresses?: readonly string[];
   /** Mean arrivals per second, or a schedule of rates, whose first step is at 0. */
   readonly rate: number | readonly RateStep[];
   readonly durationMs: number;
@@ -85,6 +87,7 @@ export interface ResolvedLoadOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: LoadTls | null;
+  readonly localAddresses: readonly string[];
   readonly steps: readonly RateStep[];
   readonly durationMs: number;
   readonly kinds: readonly PreparedKind[];
@@ -178,6 +181,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     host: options.host,
     port: options.port,
     tls: options.tls ?? null,
+    localAddresses: options.localAddresses ?? [],
     steps,
     durationMs: options.durationMs,
     kinds: options.mix.map((kind) => prepare(kind, hostHeader, random)),

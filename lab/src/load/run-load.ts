@@ -87,7 +87,7 @@ class Engine {
       options.phases,
     );
     this.#pool = createConnectionPool(
-      createConnector(options.host, options.port, options.tls),
+      createConnector(options, createRandom(seed + 4)),
       options,
       createRandom(seed + 3),
       () => this.#recorder.connectionOpened(this.#nowMs()),
