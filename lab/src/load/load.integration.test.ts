@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { createCertificate, serverName } from '../service/certificates.ts';
+import { createServiceCertificate, serverName } from '../service/certificates.ts';
 import { type LoadOptions, LoadOptionsError, LoadProcessError, startLoad } from './index.ts';
 import { outcomes } from './result.ts';
 
@@ -95,7 +95,7 @@ test('every request ends in exactly one outcome, whatever the server does', asyn
 test('over HTTPS, new visitors open a connection each and regular ones keep theirs', async () => {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'load-test-'));
   try {
-    const { certificateFile, keyFile, ca } = await createCertificate(folder);
+    const { certificateFile, keyFile, ca } = await createServiceCertificate(folder);
     const paths = new Map<string, number>();
     const bodies = new Set<string>();
     const server = https.createServer(
@@ -151,13 +151,17 @@ test('over HTTPS, new visitors open a connection each and regular ones keep thei
 test('a certificate that does not carry the expected name is refused', async () => {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'load-test-'));
   try {
-    const { certificateFile, keyFile, ca } = await createCertificate(folder);
+    const { certificateFile, keyFile, ca } = await createServiceCertificate(folder);
     const server = https.createServer(
       { cert: await readFile(certificateFile), key: await readFile(keyFile) },
       (_, response) => response.end(),
     );
     await withServer(server, async (port) => {
-      const { done } = startLoad({ ...base(port), durationMs: 300, tls: { ca, serverName: 'other.lab' } });
+      const { done } = startLoad({
+        ...base(port),
+        durationMs: 300,
+        tls: { ca, serverName: 'other.example' },
+      });
       const result = await done;
       assert.equal(result.phases[0]!.errored, result.phases[0]!.sent);
       assert.deepEqual(Object.keys(result.errors), ['ERR_TLS_CERT_ALTNAME_INVALID']);
@@ -175,6 +179,15 @@ test('a request that gets no connection times out from its intended time', async
     assert.equal(result.phases[0]!.timedOut, result.phases[0]!.sent);
     assert.ok(result.connections.peakOpen <= 2);
     assert.ok(result.seconds[0]!.total.sent > 100, 'waiting requests do not hold back later ones');
+  });
+});
+
+test('a load starts when it was told to', async () => {
+  const server = http.createServer((_, response) => response.end());
+  await withServer(server, async (port) => {
+    const startAtEpochMs = Date.now() + 1_500;
+    const { startedAtEpochMs } = await startLoad({ ...base(port), durationMs: 200, startAtEpochMs }).done;
+    assert.ok(startedAtEpochMs >= startAtEpochMs, `${startedAtEpochMs - startAtEpochMs} ms`);
   });
 });
 

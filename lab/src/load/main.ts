@@ -2,6 +2,7 @@
 // argument; one JSON object a line goes out: each second as it is complete, then the result. SIGTERM ends the
 // load early, with its result.
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResolvedLoadOptions } from './options.ts';
 import type { LoadProcessLine } from './process-lines.ts';
 import { runLoad } from './run-load.ts';
@@ -11,6 +12,7 @@ const write = (line: LoadProcessLine): void => {
 };
 
 const options = JSON.parse(readFileSync(process.argv[2] ?? 0, 'utf8')) as ResolvedLoadOptions;
+await sleep(Math.max(0, options.startAtEpochMs - Date.now()));
 const load = runLoad(options, (second) => write({ type: 'second', second }));
 process.on('SIGTERM', () => load.stop());
 write({ type: 'started' });

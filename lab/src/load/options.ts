@@ -49,6 +49,8 @@ export interface LoadOptions {
   /** Mean arrivals per second, or a schedule of rates, whose first step is at 0. */
   readonly rate: number | readonly RateStep[];
   readonly durationMs: number;
+  /** Wall-clock time of the load's start, in ms since 1970, to line up with others. Default: at once. */
+  readonly startAtEpochMs?: number;
   readonly mix: readonly RequestKind[];
   /**
    * Share of requests that open a connection of their own and close it afterwards, as a new visitor would;
@@ -90,6 +92,7 @@ export interface ResolvedLoadOptions {
   readonly localAddresses: readonly string[];
   readonly steps: readonly RateStep[];
   readonly durationMs: number;
+  readonly startAtEpochMs: number;
   readonly kinds: readonly PreparedKind[];
   readonly newConnectionRatio: number;
   readonly keptConnections: number;
@@ -184,6 +187,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     localAddresses: options.localAddresses ?? [],
     steps,
     durationMs: options.durationMs,
+    startAtEpochMs: options.startAtEpochMs ?? 0,
     kinds: options.mix.map((kind) => prepare(kind, hostHeader, random)),
     newConnectionRatio: options.newConnectionRatio ?? 0,
     keptConnections:

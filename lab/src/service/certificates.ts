@@ -1,15 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { createCertificate } from '../certificate.ts';
 
-const run = promisify(execFile);
-
-/** Certificates last a day: they are made for one run. */
-const validDays = 1;
-
-/** Files of one self-signed server certificate. */
-export interface CertificateFiles {
+/** Files of one self-signed server certificate. The key never leaves its folder. */
+export interface ServiceCertificate {
   readonly certificateFile: string;
   readonly keyFile: string;
   /** Certificate and key in one file, as HAProxy wants them. */
@@ -18,24 +12,17 @@ export interface CertificateFiles {
   readonly ca: string;
 }
 
-/** Name in every certificate of the lab; clients check it instead of the address. */
-export const serverName = 'service.lab';
+/** Name in the certificate; clients check it instead of the address. */
+export const serverName = 'localhost';
 
-/**
- * Makes an RSA-2048 key and a self-signed certificate for `serverName`, with the `openssl` command, in `folder`.
- * The key never leaves that folder.
- */
-export async function createCertificate(folder: string): Promise<CertificateFiles> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const certificateFile = path.join(folder, 'certificate.pem');
-  const keyFile = path.join(folder, 'key.pem');
-  const bothFile = path.join(folder, 'both.pem');
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-sha256', '-days', String(validDays)],
-    ...['-subj', `/CN=${serverName}`, '-addext', `subjectAltName=DNS:${serverName}`],
-    ...['-keyout', keyFile, '-out', certificateFile],
-  ]);
+/** Makes a key and a self-signed certificate in `folder`. Default size: RSA-2048. */
+export async function createServiceCertificate(
+  folder: string,
+  rsaBits?: number,
+): Promise<ServiceCertificate> {
+  const { certificateFile, keyFile } = createCertificate(folder, rsaBits);
   const ca = await readFile(certificateFile, 'utf8');
+  const bothFile = path.join(folder, 'both.pem');
   await writeFile(bothFile, ca + (await readFile(keyFile, 'utf8')), { mode: 0o600 });
   return { certificateFile, keyFile, bothFile, ca };
 }

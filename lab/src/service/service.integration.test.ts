@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { startLoad } from '../load/index.ts';
-import { createCertificate, serverName } from './certificates.ts';
+import { createServiceCertificate, serverName } from './certificates.ts';
 import { createService } from './create-service.ts';
 import { readInstanceReports } from './instance-report.ts';
 import { honestMix } from './mix.ts';
@@ -23,7 +23,7 @@ let ca: string;
 
 before(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'service-test-'));
-  const certificate = await createCertificate(folder);
+  const certificate = await createServiceCertificate(folder);
   ca = certificate.ca;
   const [redisPort, port] = [await freePort(), await freePort()];
   const socketPath = path.join(folder, 'redis.sock');
