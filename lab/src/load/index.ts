@@ -24,7 +24,6 @@ export { type RunningLoad, runLoad } from './run-load.ts';
 export {
   type Load,
   LoadProcessError,
-  loadProgramPath,
   type StartLoadOptions,
   startLoad,
 } from './start-load.ts';

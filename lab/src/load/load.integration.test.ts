@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import * as http from 'node:http';
@@ -7,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import type { Launcher } from '../attacks/start.ts';
 import { createServiceCertificate, serverName } from '../service/certificates.ts';
 import { type LoadOptions, LoadOptionsError, LoadProcessError, startLoad } from './index.ts';
 import { outcomes } from './result.ts';
@@ -239,6 +241,15 @@ test('options that cannot be used are refused at once, all together', () => {
   );
 });
 
-test('a generator that cannot be started says why', async () => {
-  await assert.rejects(startLoad({ ...base(9), launcher: ['/nonexistent/program'] }).done, LoadProcessError);
+test('a generator that ends without a result is an error', async () => {
+  const launch: Launcher = async () => {
+    const child = spawn(process.execPath, ['-e', '0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    return {
+      pid: child.pid!,
+      stdout: child.stdout,
+      exited: once(child, 'close'),
+      terminate: () => child.kill(),
+    };
+  };
+  await assert.rejects(startLoad({ ...base(9), launch }).done, LoadProcessError);
 });

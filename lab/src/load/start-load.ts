@@ -1,23 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import type { LaunchedProgram, Launcher } from '../attacks/start.ts';
+import { nodeProgram, siblingModule } from '../node-program.ts';
 import { type LoadOptions, resolveLoadOptions } from './options.ts';
 import type { LoadProcessLine } from './process-lines.ts';
 import type { LoadResult, LoadSecond } from './result.ts';
 
-/** The program to run for a load generator process; its argument may be a file of resolved options. */
-export const loadProgramPath: string = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
-);
-
 export interface StartLoadOptions extends LoadOptions {
   /** Called for each second once every request of it has ended: at most `timeoutMs` after its end. */
   readonly onSecond?: (second: LoadSecond) => void;
-  /**
-   * Put before the command, to start the generator elsewhere: `['ip', 'netns', 'exec', 'client']`.
-   * Default: nothing.
-   */
-  readonly launcher?: readonly string[];
+  /** Starts the generator's process elsewhere, in a machine of a testbed say. Default: on this machine. */
+  readonly launch?: Launcher;
 }
 
 /** A load generator in a process of its own. */
@@ -43,45 +39,65 @@ const stderrMaxCharacters = 4_000;
  */
 export function startLoad(options: StartLoadOptions): Load {
   const resolved = resolveLoadOptions(options);
-  const command = [...(options.launcher ?? []), process.execPath, ...process.execArgv, loadProgramPath];
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
-  // A generator that cannot start tells so by its exit, not by a broken pipe.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(JSON.stringify(resolved));
-  const exited = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', () => resolve());
-  });
-  const done = readResult(child, exited, options.onSecond ?? (() => undefined));
+  const errors: string[] = [];
+  let closing = false;
+  let launched: LaunchedProgram | undefined;
+  const run = async (): Promise<LoadResult> => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'shoal-load-'));
+    try {
+      const optionsFile = path.join(folder, 'options.json');
+      await writeFile(optionsFile, JSON.stringify(resolved));
+      const program = nodeProgram(siblingModule('./main', import.meta.url), [optionsFile]);
+      const launch = options.launch ?? createLocalLauncher(errors);
+      launched = await launch({ name: 'load', ...program });
+      if (closing) launched.terminate();
+      return await readResult(launched, errors, options.onSecond ?? (() => undefined));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  };
+  const done = run();
+  const settled = done.then(
+    () => undefined,
+    () => undefined,
+  );
   const close = async (): Promise<void> => {
-    child.kill('SIGTERM');
-    await exited;
+    closing = true;
+    launched?.terminate();
+    await settled;
   };
   return { done, close, [Symbol.asyncDispose]: close };
 }
 
+/** Starts a program here; its error output is collected for the error message. */
+function createLocalLauncher(errors: string[]): Launcher {
+  return async ({ command, args }) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stderr.on('data', (bytes: Buffer) => errors.push(bytes.toString()));
+    const exited = new Promise<void>((resolve) => {
+      child.once('close', () => resolve());
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) => reject(new LoadProcessError(`the load generator: ${error.message}`)));
+    });
+    return { pid: child.pid ?? -1, stdout: child.stdout, exited, terminate: () => child.kill('SIGTERM') };
+  };
+}
+
 async function readResult(
-  child: ChildProcess,
-  exited: Promise<void>,
+  launched: LaunchedProgram,
+  errors: readonly string[],
   onSecond: (second: LoadSecond) => void,
 ): Promise<LoadResult> {
-  let errors = '';
-  let failure: Error | undefined;
-  child.stderr!.on('data', (bytes: Buffer) => {
-    errors = `${errors}${bytes.toString()}`.slice(-stderrMaxCharacters);
-  });
-  child.once('error', (error) => {
-    failure = error;
-  });
   let result: LoadResult | undefined;
-  for await (const text of createInterface({ input: child.stdout! })) {
+  for await (const text of createInterface({ input: launched.stdout })) {
     const line = JSON.parse(text) as LoadProcessLine;
     if (line.type === 'second') onSecond(line.second);
     if (line.type === 'result') result = line.result;
   }
-  await exited;
+  await launched.exited;
   if (result !== undefined) return result;
-  throw new LoadProcessError(
-    `the load generator ended without a result: ${failure?.message ?? errors.trim()}`,
-  );
+  const reason = errors.join('').slice(-stderrMaxCharacters).trim();
+  throw new LoadProcessError(`the load generator ended without a result: ${reason}`);
 }

@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import path from 'node:path';
-import type { RunningProgram, TestbedMachine } from '../testbed/testbed.ts';
+import type { RunningProgram } from '../testbed/program.ts';
+import type { TestbedMachine } from '../testbed/testbed.ts';
 
 /** Port on which every deployment serves its clients. */
 export const publicPort = 443;
 /** Connections HAProxy accepts at a time. */
-const connectionsMax = 20_000;
+const connectionsMax = 8_000;
 /** Longest answer of HAProxy's command socket that is read. */
 const answerMaxCharacters = 65_536;
 
@@ -70,7 +71,6 @@ export function hardenedConfig(
     globalSection(socketPath, [
       'ssl-default-bind-options ssl-min-ver TLSv1.2',
       'tune.ssl.cachesize 20000',
-      'tune.maxpollevents 64',
     ]),
     section('defaults', [
       'mode http',

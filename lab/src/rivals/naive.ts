@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readInstanceReports } from '../service/instance-report.ts';
-import type { RunningProgram, TestbedMachine } from '../testbed/testbed.ts';
+import type { RunningProgram } from '../testbed/program.ts';
+import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { Deployment, DeploymentContext, RunningDeployment } from './deployment.ts';
 import { createReplicationPolicy } from './replication-policy.ts';
 import { startService, stopAll } from './service-program.ts';

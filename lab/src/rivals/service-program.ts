@@ -1,6 +1,7 @@
 import { nodeProgram, siblingModule } from '../node-program.ts';
 import { type ServiceOptions, serviceOptionsVariable } from '../service/options.ts';
-import type { RunningProgram, TestbedMachine } from '../testbed/testbed.ts';
+import type { RunningProgram } from '../testbed/program.ts';
+import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { DeploymentContext } from './deployment.ts';
 
 /** Port of the service on each machine, behind HAProxy. */

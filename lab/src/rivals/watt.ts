@@ -4,7 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { serviceOptionsVariable } from '../service/options.ts';
-import type { RunningProgram, TestbedMachine } from '../testbed/testbed.ts';
+import type { RunningProgram } from '../testbed/program.ts';
+import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { Deployment, DeploymentContext } from './deployment.ts';
 import { passThroughConfig, publicPort, startHaproxy } from './haproxy.ts';
 import { serviceOptions, servicePort, stopAll } from './service-program.ts';
@@ -56,7 +57,7 @@ async function startWatt(context: DeploymentContext, machine: TestbedMachine): P
     cwd: folder,
     openFiles: context.openFiles,
     ready: { line: /is now listening/ },
-    timeoutMs: 60_000,
+    readyTimeoutMs: 60_000,
   });
 }
 

@@ -37,12 +37,17 @@ export async function connectObjectStore(servers: readonly string[]): Promise<Ob
   };
 }
 
-/** Puts all objects into the server behind a Unix socket. */
-export async function fillObjectStore(socketPath: string): Promise<void> {
+/** Other data is stored in pieces of this size. */
+const pieceBytes = 1_048_576;
+
+/** Puts all objects into the server behind a Unix socket, and `otherMiB` of other data. */
+export async function fillObjectStore(socketPath: string, otherMiB = 0): Promise<void> {
   const client = createClient({ socket: { path: socketPath, tls: false } });
   await client.connect();
   const entries: Record<string, string> = {};
   for (let id = 0; id < objectCount; id += 1) entries[objectKey(id)] = objectText(id);
   await client.mSet(entries);
+  const piece = Buffer.alloc(pieceBytes, 'x');
+  for (let number = 0; number < otherMiB; number += 1) await client.set(`other:${number}`, piece);
   client.destroy();
 }
