@@ -36,6 +36,8 @@ export interface Calibration {
   readonly attackerCpuPerTargetCpu: number;
   readonly attackerBytesSentPerTargetCpuSecond: number;
   readonly attackerBytesReceivedPerTargetCpuSecond: number;
+  /** CPU that the attacker spends once, before the first request: starting up and making the attack ready. */
+  readonly preparationCpuSeconds: number;
   /** Descriptors that the target opened for each request in flight, where any were seen. */
   readonly descriptorsPerRequest: number;
   /** The most memory the target held above what it held before, in bytes. */
@@ -185,6 +187,7 @@ function summarize(attack: AttackName, batches: readonly Batch[]): Calibration {
     attackerCpuPerTargetCpu: sum((batch) => batch.stats.cpuSeconds) / cpuSeconds,
     attackerBytesSentPerTargetCpuSecond: sum((batch) => batch.stats.bytesSent) / cpuSeconds,
     attackerBytesReceivedPerTargetCpuSecond: sum((batch) => batch.stats.bytesReceived) / cpuSeconds,
+    preparationCpuSeconds: spreadOf(batches.map((batch) => batch.stats.preparationCpuSeconds)).median,
     descriptorsPerRequest: spreadOf(
       batches.map((batch) => (batch.inFlight === 0 ? 0 : batch.descriptors / batch.inFlight)),
     ).median,
