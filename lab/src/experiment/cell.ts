@@ -23,6 +23,8 @@ import { attackPlan, honestSteps, totalMs } from './settings.ts';
 /** Load generator and attacker boot side by side and begin together, this long after they are started. */
 const bootMs = 1_000;
 const keptConnections = 120;
+/** The load generator is late when its 99th percentile of lag in a phase is above a twentieth of the timeout. */
+const lagMaxMs = 50;
 
 /** What to run. */
 export interface CellPlan {
@@ -74,6 +76,7 @@ async function measure(
     keptConnections,
     timeoutMs: settings.timeoutMs,
     phases: loadPhases(timing),
+    lagMaxMs,
     seed,
     launch: machineLauncher(testbed.machine('client')),
   });

@@ -130,7 +130,7 @@ class Engine {
       settled: false,
       ended: (end) => this.#onEnded(pending, end),
     };
-    this.#recorder.due(kindIndex, intendedMs);
+    this.#recorder.due(kindIndex, intendedMs, nowMs - intendedMs);
     this.#pending.push(pending);
     this.#pool.submit(pending);
   }
@@ -177,17 +177,17 @@ class Engine {
     }
     const cpu = process.cpuUsage(this.#cpuAtStart);
     const cpuSeconds = (cpu.user + cpu.system) / 1e6;
-    const lag = this.#lag.summary();
+    const summary = this.#recorder.summary();
     this.#finish({
       startedAtEpochMs: this.#startedAtEpochMs,
       durationMs: Math.min(nowMs, this.#options.durationMs),
-      ...this.#recorder.summary(),
+      ...summary,
       connections: { ...this.#pool.counts, timedOutWaiting: this.#timedOutWaiting },
       generator: {
-        lag,
+        lag: this.#lag.summary(),
         cpuSeconds,
         cpuUtilization: cpuSeconds / (nowMs / 1000),
-        late: lag.p99Ms > this.#options.lagMaxMs,
+        late: summary.phases.some(({ lag }) => lag.p99Ms > this.#options.lagMaxMs),
       },
     });
   }
