@@ -23,7 +23,7 @@ const machinesOf = (prefix: string, role: MachineRole, count: number, cores: num
   });
 
 /**
- * The published machines at the size of this testbed: 1.89 cores. The honest client gets more than it needs, so
+ * The published machines at the size of this testbed: 1.91 cores. The honest client gets more than it needs, so
  * that it is never late; the attacker gets what a tenth of the service's CPU would be.
  */
 const rivalsSpec: TestbedSpec = {
@@ -31,8 +31,8 @@ const rivalsSpec: TestbedSpec = {
     ...machinesOf('lb', 'load-balancer', 1, 0.15, 128),
     ...machinesOf('web', 'web', 3, 0.25, 384),
     ...machinesOf('db', 'database', 3, 0.18, 256),
-    ...machinesOf('client', 'client', 1, 0.28, 256),
-    ...machinesOf('attacker', 'attacker', 1, 0.17, 256),
+    ...machinesOf('client', 'client', 1, 0.25, 256),
+    ...machinesOf('attacker', 'attacker', 1, 0.22, 256),
   ],
 };
 
@@ -131,7 +131,7 @@ function settingsOf(options: RivalsOptions, spec: TestbedSpec): ExperimentSettin
     newConnectionRatio: 0.1,
     timeoutMs: 1_000,
     rsaBits: 3_072,
-    openFiles: 256,
+    openFiles: 160,
     seed: options.seed,
     machines: spec.machines.map(({ name, role, cores, memoryMiB }) => ({ name, role, cores, memoryMiB })),
   };

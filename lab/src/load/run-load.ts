@@ -107,7 +107,8 @@ class Engine {
     }
     this.#expire(nowMs);
     const openMs = this.#pending[this.#pendingHead]?.intendedMs ?? this.#nextMs ?? Number.POSITIVE_INFINITY;
-    for (const second of this.#recorder.takeSeconds(Math.min(nowMs, openMs))) this.#onSecond(second);
+    const wholeMs = Math.min(nowMs, openMs, this.#secondsEndMs());
+    for (const second of this.#recorder.takeSeconds(wholeMs)) this.#onSecond(second);
     if (this.#nextMs === undefined && this.#pendingHead === this.#pending.length) this.#end(nowMs);
     else setTimeout(() => this.tick(), Math.min(tickMaxMs, (this.#nextMs ?? nowMs + tickMaxMs) - nowMs));
   }
