@@ -16,6 +16,8 @@ export interface RivalsOptions {
   /** Raw results; an existing file with the same settings is resumed. */
   readonly json: string;
   readonly report: string;
+  /** Measure again the cells of the results file in which the load generator was late. */
+  readonly repeatLate: boolean;
   /** A testbed spec file; absent: the default testbed. */
   readonly spec: string | undefined;
 }
@@ -81,6 +83,7 @@ export function runCommand(args: readonly string[], commands: Commands): Promise
       'experiment-rivals.json',
     )
     .option('--report <folder>', 'where the HTML page and the figures go', 'experiment-rivals')
+    .option('--repeat-late', 'measure again the cells in which the load generator was late', false)
     .option('--spec <file>', 'a testbed of other machines')
     .action(
       (

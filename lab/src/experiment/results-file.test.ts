@@ -22,6 +22,21 @@ test('an experiment that was stopped goes on with the cells it has', () => {
   assert.equal(readResults(file)?.cells.length, 3);
 });
 
+test('a cell that is measured again takes the place of the earlier one', () => {
+  const file = path.join(folder, 'again.json');
+  const opened = openResultsFile(file, results([]));
+  opened.add(cell({ deployment: 'standalone', successRatio: 0.5 }));
+  opened.add(cell({ deployment: 'cluster' }));
+  opened.add(cell({ deployment: 'standalone', successRatio: 0.7 }));
+  assert.deepEqual(
+    readResults(file)?.cells.map(({ deployment, rows }) => [deployment, rows[0]!.successRatio]),
+    [
+      ['standalone', 0.7],
+      ['cluster', 1],
+    ],
+  );
+});
+
 test('results with other settings are not mixed with new ones', () => {
   const file = path.join(folder, 'other.json');
   openResultsFile(file, results([])).add(cell({ deployment: 'standalone' }));

@@ -64,7 +64,8 @@ interface CellName {
 
 /** Runs come last in the order, so that every cell has one figure before any has two. */
 function missingCells(options: RivalsOptions, { cells }: ExperimentResults): CellName[] {
-  const have = new Set(cells.map(cellKey));
+  const good = options.repeatLate ? cells.filter(({ generator }) => !generator.late) : cells;
+  const have = new Set(good.map(cellKey));
   const wanted: CellName[] = [];
   for (let run = 1; run <= options.runs; run += 1) {
     for (const attack of options.attacks)
