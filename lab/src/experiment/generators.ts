@@ -8,6 +8,7 @@ import { createServiceCertificate, serverName } from '../service/certificates.ts
 import { machineLauncher } from '../testbed/attack-launcher.ts';
 import type { MachineSpec } from '../testbed/spec.ts';
 import { startTestbed } from '../testbed/testbed.ts';
+import { installDebian } from './debian.ts';
 import { runTsung, type TsungResult } from './tsung.ts';
 
 /** How the two generators are compared. */
@@ -39,6 +40,7 @@ export async function compareGenerators(
   options: GeneratorsOptions,
   print: (line: string) => void,
 ): Promise<void> {
+  installDebian(['tsung']);
   const testbed = await startTestbed({ spec: { machines } });
   const folder = await mkdtemp(path.join(os.tmpdir(), 'shoal-generators-'));
   try {

@@ -6,6 +6,7 @@ import { loadSpec, type MachineRole, type MachineSpec, type TestbedSpec } from '
 import { startTestbed } from '../testbed/testbed.ts';
 import { calibrateAttacks } from './calibration.ts';
 import { runCell } from './cell.ts';
+import { installDebian } from './debian.ts';
 import { type Laboratory, openLaboratory } from './laboratory.ts';
 import type { RivalsOptions } from './options.ts';
 import { createProgress, formatDuration } from './progress.ts';
@@ -83,6 +84,7 @@ async function runCells(
   print: (line: string) => void,
 ): Promise<void> {
   const { settings } = file.results;
+  installDebian(['haproxy', 'redis-server']);
   const testbed = await startTestbed({ spec });
   let laboratory: Laboratory | undefined;
   try {
