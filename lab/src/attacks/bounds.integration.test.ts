@@ -147,3 +147,14 @@ test('wrong options are all named at once, each with its place', async () => {
     return true;
   });
 });
+
+test('an attack faster than allowed is refused, also as a member of a mixed one', async () => {
+  const phases = [{ shape: 'steady', rate: 3, durationMs: 1000 }] as const;
+  const strength = { cpuSecondsPerRequest: 0.0001 };
+  const plan = { host: '127.0.0.1', port: 80, phases } as const;
+  const tooFast = /phases: 30000 requests per second are more than the 20000 allowed/;
+  await assert.rejects(startAttack({ attack: 'redos', ...plan, strength }), tooFast);
+  const members = [{ attack: 'redos', strength }] as const;
+  await assert.rejects(startAttack({ attack: 'mixed', ...plan, settings: { members } }), tooFast);
+  await assert.rejects(startAttack({ attack: 'mixed', ...plan, strength }), /give it to each of the members/);
+});
