@@ -33,7 +33,10 @@ testOnHost(
       newConnectionRatio: 0.1,
     };
     const plan = {
-      ...{ attack: 'redos', run: 1, settings, cpuSecondsPerRequest: { redos: 0.1 } },
+      attack: 'redos',
+      run: 1,
+      settings,
+      cpuSecondsPerRequest: { redos: 0.1 },
       // From source, every file is stripped of its types first.
       bootMs: import.meta.url.endsWith('.ts') ? 4_000 : 1_000,
     } as const;
