@@ -4,7 +4,7 @@
  * and UTF-8 or raw bytes; value MessagePack with a length. An optional field is preceded by a presence byte.
  */
 import { Packr } from 'msgpackr';
-import type { Connection, FieldKind, GraphMessage } from '../model/index.ts';
+import type { FieldKind, GraphMessage } from '../model/index.ts';
 
 /** The payload could not be decoded: it is shorter than it says, or not of the declared shape. */
 export class DecodeError extends Error {
@@ -230,11 +230,6 @@ const connectionCodec: Codec = new RecordCodec({
   remoteAddress: 'string',
   remotePort: 'number',
 });
-
-/** The descriptor in an encoded `connection` message, so that a connection that nobody took can be closed. */
-export function connectionDescriptor(source: Buffer, offset: number, length: number): number {
-  return (connectionCodec.decode(source, offset, length) as Connection).descriptor;
-}
 
 /** The codec of a declared message type. */
 export function createCodec(message: GraphMessage): Codec {
