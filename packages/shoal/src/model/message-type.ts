@@ -69,6 +69,8 @@ export function value<T>(): MessageType<T> {
 export interface Connection {
   /** The file descriptor, owned by the message until an instance takes it. */
   readonly descriptor: number;
+  /** Inode of the socket: tells it from a later one that got the same descriptor. */
+  readonly inode: number;
   /** Address of the client, as text. */
   readonly remoteAddress: string;
   /** Port of the client. */
