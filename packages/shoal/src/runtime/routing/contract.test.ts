@@ -149,6 +149,13 @@ test('shortest-queue: an idle endpoint is joined whatever the weights', () => {
   assert.equal(shares('shortest-queue', endpoints, 500)[5], 1);
 });
 
+test('shortest-queue: among many, an idle endpoint is found if it is one of the eight looked at', () => {
+  const endpoints = Array.from({ length: 20 }, (_, i) => endpoint(i + 1, { length: i === 6 ? 0 : 3 }));
+  const got = shares('shortest-queue', endpoints, 40_000)[6] ?? 0;
+  // 8 of 20 scans meet it; of the others, one in 20 draws it second.
+  assert.ok(Math.abs(got - (0.4 + 0.6 / 20)) < 0.015, `${got}`);
+});
+
 test('shortest-queue: of up to eight busy endpoints it is the shortest', () => {
   const endpoints = [5, 4, 9, 2, 7, 8, 6, 3].map((length, i) => endpoint(i + 1, { length }));
   assert.equal(shares('shortest-queue', endpoints, 500)[3], 1);
