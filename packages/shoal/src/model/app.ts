@@ -1,4 +1,5 @@
 import type { MsuType, PortRef } from './msu.ts';
+import { markPlace } from './place.ts';
 import type { Publishes, Receives, Requests, Sends, Serves } from './port.ts';
 
 /**
@@ -47,15 +48,19 @@ export function connect<Q, R>(
   options?: EdgeOptions,
 ): Edge;
 export function connect(
-  from: { readonly msu: string; readonly port: string },
-  to: { readonly msu: string; readonly port: string },
+  from: { readonly msu: string; readonly port: string } | undefined,
+  to: { readonly msu: string; readonly port: string } | undefined,
   options: EdgeOptions = {},
 ): Edge {
-  return {
-    from: { msu: from.msu, port: from.port },
-    to: { msu: to.msu, port: to.port },
-    routing: options.routing ?? 'default',
-  };
+  // A plain JavaScript app may hand over a port that does not exist: `validate` reports it with its place.
+  return markPlace(
+    {
+      from: { msu: from?.msu ?? '', port: from?.port ?? '' },
+      to: { msu: to?.msu ?? '', port: to?.port ?? '' },
+      routing: options.routing ?? 'default',
+    },
+    connect,
+  );
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: an app holds types of any ports; `connect` has checked the edges.
@@ -70,5 +75,5 @@ export interface App {
 
 /** Declares an app. */
 export function defineApp(app: { name: string; msus: readonly AnyMsuType[]; edges: readonly Edge[] }): App {
-  return { name: app.name, msus: app.msus, edges: app.edges };
+  return markPlace({ name: app.name, msus: app.msus, edges: app.edges }, defineApp);
 }

@@ -1,6 +1,7 @@
 import type { InstanceId, Key } from './ids.ts';
 import type { ErrorNotice, Message, SendOptions } from './message.ts';
 import type { Acceptance, Reply } from './outcome.ts';
+import { markPlace } from './place.ts';
 import type {
   InPort,
   InPorts,
@@ -248,11 +249,14 @@ export function defineMsu<
   const T extends TimerSpecs = Record<never, never>,
 >(definition: MsuDefinition<In, Out, T>): MsuType<In, Out, T> {
   const { in: inPorts, out: outPorts, timers, create, ...options } = definition;
-  return {
-    options,
-    in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
-    out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
-    timers: timers ?? ({} as T),
-    create,
-  };
+  return markPlace(
+    {
+      options,
+      in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
+      out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
+      timers: timers ?? ({} as T),
+      create,
+    },
+    defineMsu,
+  );
 }
