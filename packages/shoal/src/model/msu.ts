@@ -23,6 +23,7 @@ import type {
  * - `pinned`: holds a socket, a TLS session, a file: what it holds stays on its process.
  */
 export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
+export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
 
 /**
  * How its handlers run.
@@ -31,9 +32,11 @@ export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
  * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
  */
 export type ExecutionKind = 'sync' | 'async' | 'blocking';
+export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
 /** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
+export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';

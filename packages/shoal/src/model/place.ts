@@ -29,6 +29,13 @@ export function markPlace<T extends object>(made: T, below: (...args: never[]) =
   return made;
 }
 
+/** Gives `copy` the place of `made`. */
+export function copyPlace<T extends object>(made: object, copy: T): T {
+  const mark = (made as { [definedAt]?: Mark })[definedAt];
+  if (mark !== undefined) Object.defineProperty(copy, definedAt, { value: mark });
+  return copy;
+}
+
 /** Where `made` was declared, or {@link unknownPlace}. */
 export function placeOf(made: unknown): Place {
   if (typeof made !== 'object' || made === null) return unknownPlace;

@@ -4,6 +4,11 @@ import type { Place } from '../place.ts';
 import { type AddProblem, orList, show } from '../problem.ts';
 import { suggest } from './names.ts';
 
+/** True for objects that are not lists. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Reports a number that its rule does not allow; absent ones have their default. */
 export function checkNumber(
   where: Place,
@@ -42,7 +47,7 @@ export function checkKeys(
   known: readonly string[],
   add: AddProblem,
 ): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     add(where, `${subject} is ${show(value)}`, 'Give an object of options');
     return false;
   }

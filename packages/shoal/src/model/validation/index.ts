@@ -8,5 +8,4 @@ export {
   validate,
   validateParts,
 } from './validate.ts';
-export { executionKinds, queueOrders, stateKinds } from './validate-msu.ts';
 export type { DeploymentSettings } from './validate-settings.ts';

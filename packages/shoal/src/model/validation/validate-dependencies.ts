@@ -1,76 +1,29 @@
-/** What can be wrong with dependencies, and with where types may run relative to each other. */
+/** What can be wrong with where types may run relative to each other. */
 import type { AnyMsuType, App } from '../app.ts';
 import type { Dependency } from '../msu.ts';
 import { placeOf } from '../place.ts';
-import { type AddProblem, andList, show } from '../problem.ts';
-import { suggest } from './names.ts';
+import { type AddProblem, andList } from '../problem.ts';
 
 type Msus = ReadonlyMap<string, AnyMsuType>;
 
 const quoted = (names: readonly string[]): string => andList(names.map((name) => `"${name}"`));
 
-/** The dependencies of a type that are worth looking at further. Anything else is reported by {@link checkEach}. */
-function soundDependencies(msu: AnyMsuType, msus: Msus): readonly Dependency[] {
-  const declared: unknown = msu.options.dependencies;
-  if (!Array.isArray(declared)) return [];
-  return declared.filter(
-    (d: Partial<Dependency> | null) =>
-      (d?.locality === 'local' || d?.locality === 'remote') &&
-      typeof d.msu === 'string' &&
-      msus.has(d.msu) &&
-      d.msu !== msu.options.name,
-  );
-}
-
-function checkEach(msu: AnyMsuType, msus: Msus, add: AddProblem): void {
-  const where = placeOf(msu);
-  const subject = `Type "${msu.options.name}"`;
-  const declared: unknown = msu.options.dependencies;
-  if (declared === undefined) return;
-  if (!Array.isArray(declared)) {
-    add(where, `${subject}: dependencies is ${show(declared)}`, 'Give a list of { msu, locality }');
-    return;
-  }
-  const localityOf = new Map<string, unknown>();
-  for (const dependency of declared as readonly (Partial<Dependency> | null)[]) {
-    const name = dependency?.msu;
-    if (typeof name !== 'string') {
-      add(where, `${subject} has a dependency ${show(dependency)} without a type`, 'Give { msu, locality }');
-      continue;
-    }
-    if (name === msu.options.name) {
-      add(where, `${subject} depends on itself`, 'Remove the dependency');
-    } else if (!msus.has(name)) {
-      const what = `${subject} depends on type "${name}", which is not in the app`;
-      add(where, what, suggest(name, [...msus.keys()], 'Add the type to msus, or remove the dependency'));
-    }
-    const locality: unknown = dependency?.locality;
-    if (locality !== 'local' && locality !== 'remote') {
-      const what = `${subject}: the dependency on "${name}" has the locality ${show(locality)}`;
-      add(where, what, 'Use "local" (on the same process) or "remote" (anywhere)');
-    }
-    const before = localityOf.get(name);
-    if (before !== undefined) {
-      const what =
-        before === locality
-          ? `${subject} names the dependency on "${name}" twice`
-          : `${subject} depends on "${name}" both locally and remotely`;
-      add(where, what, before === locality ? 'Name it once' : 'Keep the local one');
-    }
-    localityOf.set(name, locality);
-  }
+/** The dependencies of a type on other types of the app. */
+function knownDependencies(msu: AnyMsuType, msus: Msus): readonly Dependency[] {
+  const { dependencies = [], name } = msu.options;
+  return dependencies.filter((d) => msus.has(d.msu) && d.msu !== name);
 }
 
 /** Types that depend on each other, one of them locally and the other not: the cycle contradicts itself. */
 function checkMutual(msu: AnyMsuType, msus: Msus, add: AddProblem): void {
   const name = msu.options.name;
-  for (const dependency of soundDependencies(msu, msus)) {
+  for (const dependency of knownDependencies(msu, msus)) {
     if (dependency.locality !== 'local') continue;
     const seen = new Set([dependency.msu]);
     for (const at of seen) {
       const type = msus.get(at);
       if (type === undefined) continue;
-      for (const further of soundDependencies(type, msus)) {
+      for (const further of knownDependencies(type, msus)) {
         if (further.msu === name && further.locality === 'remote') {
           const what = `Type "${name}" needs "${dependency.msu}" on its own process, but through "${at}" may be on another one itself: the dependency cycle contradicts itself`;
           add(placeOf(msu), what, `Make the dependency of "${at}" on "${name}" local, or remove it`);
@@ -89,7 +42,7 @@ export function togetherWith(app: App, msus: Msus): ReadonlyMap<string, Readonly
     direct.set(a, [...(direct.get(a) ?? []), b]);
   };
   for (const msu of msus.values()) {
-    for (const d of soundDependencies(msu, msus)) if (d.locality === 'local') join(msu.options.name, d.msu);
+    for (const d of knownDependencies(msu, msus)) if (d.locality === 'local') join(msu.options.name, d.msu);
   }
   for (const edge of app.edges) {
     const to = msus.get(edge.to.msu);
@@ -107,10 +60,7 @@ export function togetherWith(app: App, msus: Msus): ReadonlyMap<string, Readonly
   );
 }
 
-const machinesOf = (msu: AnyMsuType | undefined): readonly string[] => {
-  const machines: unknown = msu?.options.machines;
-  return Array.isArray(machines) ? machines : [];
-};
+const machinesOf = (msu: AnyMsuType | undefined): readonly string[] => msu?.options.machines ?? [];
 
 /** How many instances of a type there are at the start. */
 function initialOf(msu: AnyMsuType | undefined): number {
@@ -161,12 +111,11 @@ function checkTotal(app: App, msus: Msus, add: AddProblem): void {
 }
 
 /**
- * Reports wrong dependencies, contradictions of locality, and types that must but cannot be together. `isDerived`: the
+ * Reports contradictions of locality, and types that must but cannot be together. `isDerived`: the
  * deployment will be derived, with every type on one process only.
  */
 export function validateDependencies(app: App, msus: Msus, isDerived: boolean, add: AddProblem): void {
   for (const msu of msus.values()) {
-    checkEach(msu, msus, add);
     checkMutual(msu, msus, add);
   }
   checkTogether(app, msus, isDerived, add);

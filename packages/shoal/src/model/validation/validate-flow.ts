@@ -42,7 +42,7 @@ function checkReach(app: App, msus: ReadonlyMap<string, AnyMsuType>, appPlace: P
 function checkCycles(app: App, msus: ReadonlyMap<string, AnyMsuType>, add: AddProblem): void {
   const isUnbounded = (name: string): boolean => {
     const bound = msus.get(name)?.options.queueMaxMessages;
-    return msus.has(name) && !(typeof bound === 'number' && bound > 0);
+    return msus.has(name) && !(bound !== undefined && bound > 0);
   };
   const edges = app.edges.filter((edge) => isUnbounded(edge.from.msu) && isUnbounded(edge.to.msu));
   const next = (name: string): readonly string[] =>

@@ -1,12 +1,13 @@
 /** What can be wrong with one MSU type by itself: its options and its restart policy. */
 import type { AnyMsuType } from '../app.ts';
-import type { ExecutionKind, MsuOptions, QueueOrder, RestartKind, StateKind } from '../msu.ts';
+import { executionKinds, type MsuOptions, queueOrders, type RestartKind, stateKinds } from '../msu.ts';
 import { meetsRule, msuRules } from '../number-rule.ts';
 import { type Place, placeOf } from '../place.ts';
 import type { TimerSpec } from '../port.ts';
 import { type AddProblem, show } from '../problem.ts';
 import { checkChoice, checkKeys, checkNames, checkNumber } from './checks.ts';
 import { isName, nameMend } from './names.ts';
+import { soundType } from './sound-app.ts';
 import { validatePorts } from './validate-ports.ts';
 
 const optionNames: Readonly<Record<keyof MsuOptions, true>> = {
@@ -28,9 +29,6 @@ const optionNames: Readonly<Record<keyof MsuOptions, true>> = {
   entry: true,
   exit: true,
 };
-export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
-export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
-export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 const restartKinds: readonly RestartKind[] = ['permanent', 'transient', 'temporary'];
 
 function checkInstances(where: Place, subject: string, value: unknown, add: AddProblem): void {
@@ -97,8 +95,8 @@ function checkCombinations(msu: AnyMsuType, where: Place, subject: string, add: 
     add(where, what, 'Leave colocation out');
   }
   if (o.order !== 'priority') {
-    const timers: [string, TimerSpec | undefined][] = Object.entries(msu.timers);
-    const timer = timers.find(([, spec]) => (spec?.priority ?? 0) !== 0);
+    const timers: [string, TimerSpec][] = Object.entries(msu.timers);
+    const timer = timers.find(([, spec]) => (spec.priority ?? 0) !== 0);
     if (timer !== undefined) {
       const what = `${subject}: timer "${timer[0]}" has a priority, but the queue order is "${o.order ?? 'fifo'}"`;
       add(where, what, 'Use order: "priority", or leave the priority out');
@@ -156,6 +154,6 @@ export function validateMsu(
     add(where, `${subject} has no create function`, 'Give create(context), which returns the handlers');
   }
   validatePorts(type as AnyMsuType, where, subject, add);
-  checkCombinations(type as AnyMsuType, where, subject, add);
+  checkCombinations(soundType(type as AnyMsuType), where, subject, add);
   return true;
 }

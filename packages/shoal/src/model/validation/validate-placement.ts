@@ -3,6 +3,7 @@ import type { App } from '../app.ts';
 import type { DeploymentMachine, DeploymentProcess, DeploymentThread } from '../deployment.ts';
 import type { AppGraph, GraphMsu } from '../graph.ts';
 import type { Limits } from '../limits.ts';
+import { queueOrders } from '../msu.ts';
 import { threadRules } from '../number-rule.ts';
 import { placeOf as placeOfDeclared } from '../place.ts';
 import { type AddProblem, show } from '../problem.ts';
@@ -10,7 +11,6 @@ import { threadConflict } from '../thread-sharing.ts';
 import { checkChoice, checkNumber } from './checks.ts';
 import { isName, nameMend, suggest } from './names.ts';
 import type { PlaceOfPath } from './place-of-path.ts';
-import { queueOrders } from './validate-msu.ts';
 
 /** What a placement is checked against. */
 export interface PlacementQuestion {

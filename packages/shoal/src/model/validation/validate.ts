@@ -6,7 +6,9 @@ import { type Place, placeOf, unknownPlace } from '../place.ts';
 import { type AddProblem, invalidApp, type Problem, show, sortProblems } from '../problem.ts';
 import { isName, nameMend } from './names.ts';
 import type { PlaceOfPath } from './place-of-path.ts';
+import { isSoundEdge, soundApp, soundType } from './sound-app.ts';
 import { togetherWith, validateDependencies } from './validate-dependencies.ts';
+import { validateDependencyList } from './validate-dependency-list.ts';
 import { validateEdges } from './validate-edges.ts';
 import { validateFlow } from './validate-flow.ts';
 import { validateMsu } from './validate-msu.ts';
@@ -32,12 +34,14 @@ export function isApp(value: unknown): value is App {
   return typeof app === 'object' && app !== null && Array.isArray(app.msus) && Array.isArray(app.edges);
 }
 
+/** Checks each type by itself. Returns the sound part of the first type of each name. */
 function validateTypes(app: App, appPlace: Place, add: AddProblem): ReadonlyMap<string, AnyMsuType> {
-  const msus = new Map<string, AnyMsuType>();
+  const declared = new Map<string, AnyMsuType>();
   for (const [index, msu] of app.msus.entries()) {
     if (!validateMsu(msu, index, appPlace, add)) continue;
-    const { name } = msu.options;
-    const first = msus.get(name);
+    const name: unknown = msu.options.name;
+    if (typeof name !== 'string') continue; // reported above
+    const first = declared.get(name);
     if (first === msu) {
       add(appPlace, `Type "${name}" is listed twice in msus`, 'List it once');
     } else if (first !== undefined) {
@@ -45,25 +49,25 @@ function validateTypes(app: App, appPlace: Place, add: AddProblem): ReadonlyMap<
       const other = line === 0 ? '' : `, the other one in line ${line}`;
       add(placeOf(msu), `Two types have the name ${show(name)}${other}`, 'Give one another name');
     } else {
-      msus.set(name, msu);
+      declared.set(name, msu);
     }
   }
-  return msus;
+  const names = [...declared.keys()];
+  for (const msu of declared.values()) validateDependencyList(msu, names, add);
+  return new Map(names.map((name) => [name, soundType(declared.get(name) as AnyMsuType)]));
 }
 
-/** The graph for placement alone: without ports, and without options that are not even of the right shape. */
-function placementGraph(app: App, msus: ReadonlyMap<string, AnyMsuType>): AppGraph {
-  const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
-  const bare = [...msus.values()].map((msu): AnyMsuType => {
-    const { machines, instances, cost: _cost, restart: _restart, ...rest } = msu.options;
-    const sound = {
-      ...rest,
-      ...(Array.isArray(machines) ? { machines } : {}),
-      ...(isObject(instances) && instances !== undefined ? { instances } : {}),
-    };
-    return { options: sound, in: {}, out: {}, timers: {}, create: msu.create };
-  });
-  return describeApp({ name: app.name, msus: bare, edges: [] });
+function reportUnsoundEdges(app: App, appPlace: Place, add: AddProblem): void {
+  for (const [index, edge] of app.edges.entries()) {
+    if (isSoundEdge(edge)) continue;
+    add(appPlace, `edges[${index}] is ${show(edge)}, not an edge`, 'Give what connect returned');
+  }
+}
+
+/** The graph for placement alone: the types without their ports. */
+function placementGraph(sound: App): AppGraph {
+  const bare = sound.msus.map((msu): AnyMsuType => ({ ...msu, in: {}, out: {}, timers: {} }));
+  return describeApp({ name: sound.name, msus: bare, edges: [] });
 }
 
 /** As {@link validate}, for a deployment of which only parts are usable. */
@@ -89,17 +93,23 @@ export function validateParts(
   }
   if (app.msus.length === 0) add(appPlace, 'The app has no MSU types', 'List them in msus');
   const msus = validateTypes(app, appPlace, add);
-  validateEdges(app, msus, add);
-  validateFlow(app, msus, appPlace, add);
-  validateDependencies(app, msus, parts.machines === null, add);
+  reportUnsoundEdges(app, appPlace, add);
+  const sound = soundApp(app, msus.values());
+  validateEdges(sound, msus, add);
+  validateFlow(sound, msus, appPlace, add);
+  validateDependencies(sound, msus, parts.machines === null, add);
   if (parts.settings !== null) validateSettings(parts.settings, placeOfPath, add);
   if (parts.settings !== null && parts.machines !== null) {
     const { limits, spareThreads } = parts.settings;
-    const graph = placementGraph(app, msus);
-    const together = togetherWith(app, msus);
+    const graph = placementGraph(sound);
+    const together = togetherWith(sound, msus);
     const { machines } = parts;
     const cores = options.cores ?? 0;
-    validatePlacement({ app, graph, together, machines, limits, spareThreads, cores }, placeOfPath, add);
+    validatePlacement(
+      { app: sound, graph, together, machines, limits, spareThreads, cores },
+      placeOfPath,
+      add,
+    );
   }
   return sortProblems(problems);
 }
