@@ -16,6 +16,7 @@ export * from './place.ts';
 export * from './policy.ts';
 export * from './port.ts';
 export * from './problem.ts';
+export * from './seeded-random.ts';
 export * from './thread-sharing.ts';
 export * from './validation/index.ts';
 export { routingPolicies } from './validation/validate-edges.ts';
