@@ -3,4 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { deploymentJsonSchema } from '../packages/shoal/dist/cli/deployment-schema.js';
 
-writeFileSync(new URL('../packages/shoal/schema/deployment.schema.json', import.meta.url), deploymentJsonSchema());
+writeFileSync(
+  new URL('../packages/shoal/schema/deployment.schema.json', import.meta.url),
+  deploymentJsonSchema(),
+);
