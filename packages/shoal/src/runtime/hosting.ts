@@ -20,7 +20,7 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 /** Between two looks whether a draining instance is idle. */
 const drainPollMs = 10;
 
-const _immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
+const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
   'reply-ways',
   'attach',
