@@ -72,8 +72,11 @@ export const tablesWaitMaxMs = 2_000;
 export const drainMarginMs = 2_000;
 /** Drains that ran into `drainMaxMs` are asked again so often, then what is left is ended. */
 export const drainTriesMax = 6;
-/** A lost instance is given so long to come back with a new thread before it is placed anew. */
-export const lostGraceMs = 500;
+/**
+ * A lost instance is given so long to come back with a new thread before it is placed anew. A thread starts in 20 to
+ * 100 ms, but in ten times that on a machine under attack; one that is given up for good is reported as such.
+ */
+export const lostGraceMs = 3_000;
 
 /** A count that is too low without a confirmed loss (a process restarts, say) is mended only after so long. */
 export const repairAfterMs = 2_000;
