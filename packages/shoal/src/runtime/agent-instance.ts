@@ -1,6 +1,6 @@
 /** What the agent knows of an instance: where it is, its lanes, and its counters over all of them. */
 import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
-import { createLaneMemory, ends, type LaneMemory, LaneProbe } from '../transport/index.ts';
+import { createLaneMemory, ends, type LaneBounds, type LaneMemory, LaneProbe } from '../transport/index.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
 
@@ -33,10 +33,7 @@ export class AgentInstance {
   }
 
   /** The lane from a thread; made where it is missing. */
-  lane(
-    from: ThreadId,
-    bounds: Parameters<typeof createLaneMemory>[0],
-  ): { memory: LaneMemory; isNew: boolean } {
+  lane(from: ThreadId, bounds: LaneBounds): { memory: LaneMemory; isNew: boolean } {
     const known = this.lanes.get(from);
     if (known !== undefined) return { memory: known.probe.memory, isNew: false };
     const memory = createLaneMemory(bounds);

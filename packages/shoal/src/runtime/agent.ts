@@ -27,7 +27,7 @@ import {
   type ThreadId,
   threadId,
 } from '../model/index.ts';
-import { createLaneMemory, type LaneMemory } from '../transport/index.ts';
+import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
 import type {
   Command,
   CommandBody,
@@ -451,7 +451,7 @@ export class Agent implements ControlBus {
     return instance;
   }
 
-  #laneBounds(msu: GraphMsu): Omit<LaneMemory, 'buffer'> {
+  #laneBounds(msu: GraphMsu): LaneBounds {
     const { laneMaxMessages, laneMaxBytes, messageMaxBytes } = this.#options.limits;
     const maxMessages =
       msu.queueMaxMessages > 0 ? Math.min(laneMaxMessages, msu.queueMaxMessages) : laneMaxMessages;
@@ -459,7 +459,7 @@ export class Agent implements ControlBus {
   }
 
   /** Reply lanes hold every outstanding reply, and as many notices. */
-  #replyBounds(): Omit<LaneMemory, 'buffer'> {
+  #replyBounds(): LaneBounds {
     const { requestsMax, laneMaxBytes, messageMaxBytes } = this.#options.limits;
     return {
       slots: requestsMax * 2,
@@ -746,9 +746,9 @@ export class Agent implements ControlBus {
     this.#sampler.forget(instance.id);
     const thread = this.#threads.get(instance.threadId);
     thread?.instances.delete(instance.id);
-    const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.buffer);
-    const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.buffer);
-    const gone: SharedArrayBuffer[] = [...lanes, ...replyLanes];
+    const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.id);
+    const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.id);
+    const gone: number[] = [...lanes, ...replyLanes];
     if (thread !== undefined && thread.instances.size === 0) {
       this.#stopThread(thread);
       // Lanes that this thread wrote: their readers drop them when they are empty.
@@ -756,19 +756,19 @@ export class Agent implements ControlBus {
         const lane = other.lanes.get(thread.id);
         if (lane !== undefined) {
           lane.isClosing = true;
-          gone.push(lane.probe.memory.buffer);
+          gone.push(lane.probe.memory.id);
         }
         const reply = other.replyLanes.get(thread.id);
         if (reply !== undefined) {
           other.replyLanes.delete(thread.id);
-          gone.push(reply.buffer);
+          gone.push(reply.id);
         }
       }
       const spares = [...this.#threads.values()].filter((candidate) => candidate.instances.size === 0).length;
       if (spares < this.#options.spareThreads) this.#addSpare();
     }
     for (const other of this.#threads.values()) {
-      void other.ask({ kind: 'forget', instanceIds: [instance.id], lanes: gone });
+      void other.ask({ kind: 'forget', instanceIds: [instance.id], laneIds: gone });
     }
   }
 
