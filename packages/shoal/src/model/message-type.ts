@@ -69,10 +69,13 @@ export function value<T>(): MessageType<T> {
 export interface Connection {
   /** The file descriptor, owned by the message until an instance takes it. */
   readonly descriptor: number;
-  /** Address of the client, as text. */
+  /** Inode of the socket: tells it from a later one that got the same descriptor. */
+  readonly inode: number;
+  /** Address of the client, as text; empty if it was gone before it was asked for. */
   readonly remoteAddress: string;
-  /** Port of the client. */
   readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
 }
 
 /** Accepted connections, handed over as file descriptors. */

@@ -37,8 +37,8 @@ export type SheddingReason =
   | 'expired'
   /** Its instance was removed, or the process stopped, before its turn came. */
   | 'stopping'
-  /** A resumed or replaced instance does not know the port any more, or the handler chose to shed it. */
-  | 'unwanted';
+  /** A delayed message could not be accepted by any receiver when it was due. */
+  | 'undeliverable';
 
 export const refusalReasons: readonly RefusalReason[] = [
   'queue-full',
@@ -55,7 +55,7 @@ export const failureReasons: readonly FailureReason[] = [
   'decode-error',
   'reply-lost',
 ];
-export const sheddingReasons: readonly SheddingReason[] = ['expired', 'stopping', 'unwanted'];
+export const sheddingReasons: readonly SheddingReason[] = ['expired', 'stopping', 'undeliverable'];
 
 /** What `send` and `publish` answer. */
 export type Acceptance = 'accepted' | RefusalReason;

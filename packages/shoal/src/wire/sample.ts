@@ -11,13 +11,7 @@ import type {
   SheddingReason,
   ThreadId,
 } from '../model/index.ts';
-
-/**
- * Counts of a time histogram in microseconds with four buckets per power of two: bucket `b` holds values of
- * `[2^(b/4), 2^((b+1)/4))` µs; cumulative; trailing zeros are cut off. Relative error of a quantile ≤ 9.1 %
- * (half a bucket).
- */
-export type TimeHistogram = readonly number[];
+import type { TimeHistogram } from './histogram.ts';
 
 export interface InstanceSample {
   readonly instanceId: InstanceId;
