@@ -3,7 +3,7 @@
  * OSDI 2018), on counters that every runtime has. True rate = completions / time in use.
  */
 import type { AppGraph } from '../../model/index.ts';
-import { cpuBoundEvidenceMs, cpuBoundShare, recentSpanMs } from './constants.ts';
+import { cpuBoundEvidenceMs, cpuBoundShare, doubtDeviations, recentSpanMs } from './constants.ts';
 import type { Monitor } from './monitor.ts';
 import { sumWindows } from './monitor.ts';
 import type { InstanceView, RecentFigures, TypeView } from './view.ts';
@@ -22,6 +22,8 @@ export interface Estimate {
   readonly trueRatePerSecond: number;
   /** Arriving work, in instances' worth. */
   readonly demand: number;
+  /** The same, less what may be chance: few messages say little. Never less than what is in use. */
+  readonly demandCertain: number;
   /** Mean share of its time that an instance is in use. */
   readonly utilization: number;
   /** Messages waiting. */
@@ -119,9 +121,15 @@ export function estimate(monitor: Monitor, graph: AppGraph, type: TypeView, span
     refusedPerSecond: refused,
     trueRatePerSecond: trueRate,
     demand: used * ratio,
+    demandCertain: Math.max(used, used * ratio * (1 - doubt(arrived + refusedInSpan, completed))),
     utilization: serving > 0 ? used / serving : 0,
     backlog,
   };
+}
+
+/** Part of a ratio of arrivals to completions that chance may have made: both are counts of independent events. */
+function doubt(arrived: number, completed: number): number {
+  return Math.min(1, doubtDeviations * Math.sqrt(1 / (arrived + 1) + 1 / (completed + 1)));
 }
 
 /** Whether the type's handlers spend their time on a core (or waiting for one). Unknown: `sync` types do. */

@@ -27,7 +27,7 @@ export function size(
   isBacklogCounted: boolean,
 ): Sizing {
   const count = figures.serving + ordered;
-  const forRate = figures.demand / policy.targetUtilization;
+  const forRate = figures.demandCertain / policy.targetUtilization;
   const drainSeconds = policy.drainTimeMs / 1_000;
   const forBacklog = isBacklogCounted ? figures.backlog / (figures.trueRatePerSecond * drainSeconds) : 0;
   // What the existing ones lack to whole cores is added to what is wanted.
