@@ -21,10 +21,15 @@ export const slowDemandSmoothingMs = 10_000;
 export const completionsTrusted = 3;
 /** Completions from which a p99 is taken seriously: below, it is the maximum of a handful. */
 export const deadlineSamplesMin = 50;
-/** Standard deviations by which a demand is reckoned lower: what one decision leaves out, the next one adds. */
-export const doubtDeviations: number = Number(process.env['Z'] ?? 0.5);
+/**
+ * Standard deviations by which a demand is reckoned lower than it looks: after a quiet time, when a burst looks like
+ * the beginning of an attack; and within `followUpMs` of a clone. What one decision leaves out, the next one adds.
+ */
+export const doubtDeviations = 1.25;
+export const followUpDoubtDeviations = 0.25;
+export const followUpMs = 2_000;
 /** Windows that must have passed since the last clones began to serve, before their type is judged again. */
-export const settleWindows: number = Number(process.env['S'] ?? 2);
+export const settleWindows = 3;
 /** Part of the wanted count that is rounded away: a tenth of an instance is noise (as in other autoscalers). */
 export const countTolerance = 0.1;
 /** Utilization that must not be exceeded after a reclaim: well below the target, so that count and load do not chase each other. */
@@ -65,7 +70,7 @@ export const hindsightMs = 10_000;
 export const sameLoadFactor = 1.5;
 export const sameLoadSlack = 0.1;
 /** Utilization below which a burst says nothing about the count. */
-export const burstUtilizationMin = 0.2;
+export const burstUtilizationMin = 0.1;
 /** Doublings of the calm time at most: 20 s become about 20 minutes. */
 export const calmDoublingsMax = 6;
 /** Demand, relative to that at which a smaller count failed, below which the smaller count is tried again. */

@@ -5,7 +5,17 @@
  * tried again at that load.
  */
 import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
-import { calmDoublingsMax, flapCalmTimes, flapMemoryMs, retrySmallerDemand } from './constants.ts';
+import {
+  burstUtilizationMin,
+  calmDoublingsMax,
+  flapCalmTimes,
+  flapMemoryMs,
+  flapsFree,
+  hindsightMs,
+  retrySmallerDemand,
+  sameLoadFactor,
+  sameLoadSlack,
+} from './constants.ts';
 import { resourcesOf } from './detector.ts';
 import { isServing } from './estimate.ts';
 import type { Monitor } from './monitor.ts';

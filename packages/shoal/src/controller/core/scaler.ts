@@ -86,10 +86,8 @@ export class Scaler {
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
     const spanMs = Math.min(recentSpanMs, settledMs, Math.max(policy.windowMs, shownMs));
     const figures = estimate(monitor, graph, type, spanMs);
-    // What waited when the last clones came is theirs to work off; counted again, it would be cloned for twice.
-    const isBacklogCounted = settledMs >= policy.drainTimeMs;
     const ordered = executor.pending(type.msu.name);
-    const sizing = size(type, figures, overload, policy, ordered, isBacklogCounted);
+    const sizing = size(type, figures, overload, policy, ordered, nowMs);
     type.wanted = sizing.wanted;
     if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
     type.isOverloaded = true;

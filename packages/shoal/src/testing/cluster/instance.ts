@@ -79,7 +79,7 @@ export class SimulatedInstance {
   refusedFull = 0;
   busyMs = 0;
   sojourn: number[] | null;
-  service: number[] | null;
+  service: number[];
   servingSinceMs = -1;
   /** Limited resources it holds, by name. */
   resources: Readonly<Record<string, number>> = nothing;
@@ -89,9 +89,9 @@ export class SimulatedInstance {
     this.msu = msu;
     this.process = process;
     this.thread = thread;
-    // Only the deadline rule reads them, and they are the costly part of a report.
+    // Only the deadline rule reads it.
     this.sojourn = msu.deadlineMs > 0 ? [] : null;
-    this.service = msu.deadlineMs > 0 ? [] : null;
+    this.service = [];
   }
 
   get inService(): number {
@@ -129,7 +129,7 @@ export class SimulatedInstance {
       handlerMs: this.busyMs,
       busyMs: this.busyMs,
       items: this.done,
-      serviceTime: this.service === null ? emptyHistogram : this.service.slice(),
+      serviceTime: this.service.slice(),
       sojournTime: this.sojourn === null ? emptyHistogram : this.sojourn.slice(),
       errors: 0,
       states: 0,
