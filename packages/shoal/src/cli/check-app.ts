@@ -8,8 +8,8 @@ import { type AppGraph, type Deployment, invalidApp, ShoalError } from '../model
 import type { CheckRequest, CheckResult } from './check-app-main.ts';
 import { typeScriptArguments } from './typescript.ts';
 
-/** Milliseconds that an app module may take to load. */
-export const loadMaxMs = 10_000;
+/** Default of the milliseconds that an app module may take to load. */
+export const defaultLoadMaxMs = 10_000;
 /** Mebibytes of heap that it may take. */
 const heapMaxMiB = 512;
 
@@ -37,7 +37,7 @@ function requireFile(given: string, noun: string): string {
   return file;
 }
 
-function ask(request: CheckRequest): Promise<CheckResult> {
+function ask(request: CheckRequest, loadMaxMs: number): Promise<CheckResult> {
   const worker = new Worker(entry, {
     name: 'shoal-check',
     workerData: request,
@@ -62,7 +62,7 @@ function ask(request: CheckRequest): Promise<CheckResult> {
       );
     });
     worker.once('exit', (code) => resolve(failed(`called process.exit(${code}) while it was loaded`)));
-    void worker.on('exit', () => clearTimeout(timer));
+    worker.once('exit', () => clearTimeout(timer));
   }).finally(() => {
     worker.removeAllListeners('error');
     worker.on('error', () => {}); // what comes after the answer is of no interest
@@ -79,15 +79,20 @@ function settle(): Promise<void> {
  * Loads and checks an app module, and resolves its deployment: of `deploymentFile`, or else derived. Throws
  * `SHOAL_APP_LOAD` if it cannot be loaded, `SHOAL_INVALID_APP` with everything that is wrong with it.
  */
-export async function checkApp(app: string, deploymentFile: string | undefined): Promise<CheckedApp> {
+export async function checkApp(
+  app: string,
+  deploymentFile: string | undefined,
+  loadMaxMs: number = defaultLoadMaxMs,
+): Promise<CheckedApp> {
   const appFile = requireFile(app, 'app module');
   const file = deploymentFile === undefined ? null : requireFile(deploymentFile, 'deployment file');
   const appUrl = pathToFileURL(appFile).href;
-  const result = await ask({
+  const request: CheckRequest = {
     appUrl,
     cores: os.availableParallelism(),
     deployment: file === null ? null : { file, text: readFileSync(file, 'utf8') },
-  });
+  };
+  const result = await ask(request, loadMaxMs);
   await settle();
   switch (result.kind) {
     case 'not-loaded':

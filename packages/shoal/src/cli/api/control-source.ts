@@ -121,3 +121,6 @@ export interface ControlSnapshot {
 
 /** Decisions that come along with a view. */
 export const recentDecisionsMax = 20;
+
+/** Instances that one order may ask for. */
+export const orderCountMax = 64;

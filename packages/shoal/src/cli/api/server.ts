@@ -9,7 +9,13 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { isName, ShoalError, suggest } from '../../model/index.ts';
-import { type ControlSource, type DecisionRecord, type Order, recentDecisionsMax } from './control-source.ts';
+import {
+  type ControlSource,
+  type DecisionRecord,
+  type Order,
+  orderCountMax,
+  recentDecisionsMax,
+} from './control-source.ts';
 import { refusalOf } from './guard.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -17,8 +23,6 @@ import { createMetrics } from './metrics.ts';
 export const bodyMaxBytes = 16_384;
 /** Connections at a time. */
 export const connectionsMax = 64;
-/** Instances that one order may ask for. */
-export const orderCountMax = 64;
 const requestTimeoutMs = 5_000;
 const keepAliveTimeoutMs = 5_000;
 

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
-import type { Deployment } from '../../model/index.ts';
-import { checkApp } from '../check-app.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Deployment, durationMaxMs } from '../../model/index.ts';
+import { checkApp, defaultLoadMaxMs } from '../check-app.ts';
 
 /** A deployment in a few lines: its machines, processes and threads. */
 export function describeDeployment(deployment: Deployment): string[] {
@@ -18,6 +18,19 @@ export function describeDeployment(deployment: Deployment): string[] {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
+interface CheckOptions {
+  readonly deployment?: string;
+  readonly json?: boolean;
+  readonly loadMax: number;
+}
+
+/** A duration given on the command line. */
+export function parseMs(text: string): number {
+  const ms = Number(text);
+  if (Number.isFinite(ms) && ms >= 1 && ms <= durationMaxMs) return ms;
+  throw new InvalidArgumentError(`Give milliseconds from 1 to ${durationMaxMs}.`);
+}
+
 /** `shoal check APP`: everything that is wrong with an app and its deployment, without starting anything. */
 export function addCheckCommand(program: Command): void {
   program
@@ -26,8 +39,9 @@ export function addCheckCommand(program: Command): void {
     .argument('<app>', 'app module: its default export is what defineApp returned')
     .option('-d, --deployment <file>', 'deployment file (YAML); default: derived from the app')
     .option('--json', 'print the graph and the resolved deployment as JSON')
-    .action(async (app: string, options: { deployment?: string; json?: boolean }) => {
-      const { graph, deployment } = await checkApp(app, options.deployment);
+    .option('--load-max <ms>', 'milliseconds that the module may take to load', parseMs, defaultLoadMaxMs)
+    .action(async (app: string, options: CheckOptions) => {
+      const { graph, deployment } = await checkApp(app, options.deployment, options.loadMax);
       if (options.json) {
         process.stdout.write(`${JSON.stringify({ isValid: true, graph, deployment }, null, 2)}\n`);
         return;

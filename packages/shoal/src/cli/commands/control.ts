@@ -1,11 +1,12 @@
 /** The commands that ask a running app: `top`, `decisions`, `explain`; and the orders `clone`, `remove`, `reassign`. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { isName, ShoalError } from '../../model/index.ts';
 import { type ControlClient, createControlClient } from '../api/client.ts';
-import type { DecisionWithText } from '../api/control-source.ts';
+import { type DecisionWithText, orderCountMax } from '../api/control-source.ts';
 import { exitStatus } from '../report-error.ts';
 import { defaultRunDirectory, findRun } from '../run-directory.ts';
 import { runTop } from '../top/run-top.ts';
+import { parseMs } from './check.ts';
 
 interface ControlOptions {
   readonly app?: string;
@@ -44,13 +45,18 @@ function instanceIdOf(text: string): number {
   throw new ShoalError('SHOAL_CONTROL', message, { name: text });
 }
 
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= orderCountMax) return count;
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${orderCountMax}.`);
+}
+
 function addOrders(program: Command): void {
   addControlCommand(program, 'clone', 'add instances of an MSU type where they fit best')
     .argument('<type>', 'MSU type')
-    .option('--count <n>', 'how many; default 1')
-    .action(async (msu: string, options: ControlOptions & { count?: string }) => {
-      const count = Number(options.count ?? 1);
-      printOrder(await connect(options).order('clone', { msu, count }), options);
+    .option('--count <n>', 'how many', parseCount, 1)
+    .action(async (msu: string, options: ControlOptions & { count: number }) => {
+      printOrder(await connect(options).order('clone', { msu, count: options.count }), options);
     });
   addControlCommand(program, 'remove', 'drain an instance and remove it')
     .argument('<instance>', 'its number, or type#number')
@@ -74,11 +80,11 @@ function addOrders(program: Command): void {
 export function addControlCommands(program: Command): void {
   addControlCommand(program, 'top', 'watch a running app: types, instances, queues, rates, decisions')
     .option('--once', 'print one screen and end; so it is where the output is no terminal')
-    .option('--interval <ms>', 'milliseconds between two screens', '1000')
-    .action(async (options: ControlOptions & { once?: boolean; interval: string }) => {
+    .option('--interval <ms>', 'milliseconds between two screens', parseMs, 1_000)
+    .action(async (options: ControlOptions & { once?: boolean; interval: number }) => {
       const client = connect(options);
       if (options.json) printJson(await client.snapshot());
-      else await runTop(client, { isOnce: options.once === true, intervalMs: Number(options.interval) });
+      else await runTop(client, { isOnce: options.once === true, intervalMs: options.interval });
     });
   addControlCommand(program, 'decisions', 'what the controller has decided, and why').action(
     async (options: ControlOptions) => {

@@ -13,7 +13,6 @@ export interface TopOptions {
 /** Size of output that is no terminal. */
 const plainSize: Size = { columns: 120, rows: 60 };
 const intervalMinMs = 100;
-const intervalDefaultMs = 1_000;
 
 const enterScreen = '\u001b[?1049h\u001b[?25l';
 const leaveScreen = '\u001b[?25h\u001b[?1049l';
@@ -45,11 +44,12 @@ export async function runTop(client: ControlClient, options: TopOptions): Promis
   if (stdin.isTTY) stdin.setRawMode(true).resume().on('data', onKey);
   stdout.on('resize', onResize);
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const wanted = Number.isFinite(options.intervalMs) ? options.intervalMs : intervalDefaultMs;
   try {
     while (!ending.signal.aborted) {
       draw(latest);
-      await wait(Math.max(intervalMinMs, wanted), undefined, { signal: ending.signal }).catch(() => {});
+      await wait(Math.max(intervalMinMs, options.intervalMs), undefined, { signal: ending.signal }).catch(
+        () => {},
+      );
       if (!ending.signal.aborted) latest = await client.snapshot();
     }
   } finally {
