@@ -20,7 +20,7 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 /** Between two looks whether a draining instance is idle. */
 const drainPollMs = 10;
 
-const _immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
+const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
   'reply-ways',
   'attach',
@@ -78,7 +78,8 @@ export class Hosting {
     if (this.#isBusy > 0 || this.#hosted.size === 0) return false;
     for (const { instance } of this.#hosted.values()) {
       const { execution, state } = instance.graph;
-      if (execution !== 'sync' || state === 'pinned' || instance.isDraining) return false;
+      if (execution !== 'sync' || state === 'pinned' || instance.isDraining || instance.inProgress > 0)
+        return false;
     }
     return true;
   }
@@ -91,17 +92,10 @@ export class Hosting {
       this.#answer(request, this.#drain(body.instanceId));
       return;
     }
-    if (
-      body.kind === 'tables' ||
-      body.kind === 'reply-ways' ||
-      body.kind === 'attach' ||
-      body.kind === 'nice'
-    ) {
-      // These need no waiting: carried out at once where nothing is under way, so that a parked thread can stay so.
-      if (this.#isBusy === 0) {
-        this.#answerNow(request);
-        return;
-      }
+    // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
+    if (immediate.has(body.kind) && this.#isBusy === 0) {
+      this.#answerNow(request);
+      return;
     }
     this.#isBusy++;
     this.#last = this.#last
