@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
+import { addRunCommand } from './commands/run.ts';
 import { reportError } from './report-error.ts';
 
 function version(): string {
@@ -20,6 +21,7 @@ function createProgram(): Command {
     .version(version())
     .showSuggestionAfterError()
     .exitOverride();
+  addRunCommand(program);
   addCheckCommand(program);
   addControlCommands(program);
   // Commands inherit how errors end from the program only if they are told so.

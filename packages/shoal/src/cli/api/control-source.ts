@@ -1,119 +1,46 @@
-/**
- * What the control endpoint serves: the interface between it and what runs. The controller's figures and decisions are
- * plain data; here stands the part of them that people are shown.
- */
-import type { Report } from '../../wire/index.ts';
-
-/** One instance, over about the last second. Times are null where nothing ended in it. */
-export interface InstanceFigures {
-  readonly instanceId: number;
-  readonly machine: string;
-  readonly process: string;
-  readonly threadId: number;
-  readonly phase: 'starting' | 'serving' | 'draining' | 'lost';
-  readonly isClone: boolean;
-  readonly isDraining: boolean;
-  readonly queueLength: number;
-  readonly inService: number;
-  readonly acceptedPerSecond: number;
-  readonly completedPerSecond: number;
-  readonly shedPerSecond: number;
-  /** Share of the time that it kept its thread busy. */
-  readonly utilization: number;
-  readonly sojournP50Ms: number | null;
-  readonly sojournP99Ms: number | null;
-}
-
-/** One MSU type, over about the last second. */
-export interface TypeFigures {
-  readonly msu: string;
-  readonly serving: number;
-  readonly pending: number;
-  readonly demand: number;
-  readonly arrivalsPerSecond: number;
-  readonly completionsPerSecond: number;
-  readonly refusedPerSecond: number;
-  readonly trueRatePerSecond: number;
-  readonly utilization: number;
-  readonly backlog: number;
-  readonly isOverloaded: boolean;
-  /** Why it could not be cloned; empty: nothing stood in the way. */
-  readonly blockedBy: string;
-  readonly instances: readonly InstanceFigures[];
-}
-
-export interface ControlView {
-  readonly app: string;
-  /** Milliseconds on the controller's clock; so are the times of decisions. */
-  readonly atMs: number;
-  readonly epoch: number;
-  readonly isActive: boolean;
-  /** Clones that exist, and how many may; 0: no limit. */
-  readonly clones: number;
-  readonly clonesMax: number;
-  readonly types: readonly TypeFigures[];
-  readonly processes: readonly {
-    readonly machine: string;
-    readonly process: string;
-    readonly status: string;
-  }[];
-  readonly machines: readonly {
-    readonly machine: string;
-    readonly cores: number;
-    readonly freeCores: number;
-  }[];
-}
-
-/** A decision of the controller. Its cause has figures of its own kind, passed on as they are. */
-export interface DecisionRecord {
-  readonly id: number;
-  readonly epoch: number;
-  readonly atMs: number;
-  readonly operator: 'add' | 'remove' | 'clone' | 'reassign';
-  readonly msu: string;
-  readonly outcome: 'running' | 'done' | 'partly' | 'failed' | 'refused';
-  readonly detail: string;
-}
-
-/** What a person may order. */
-export type Order =
-  | { readonly operator: 'clone'; readonly msu: string; readonly count: number }
-  | { readonly operator: 'remove'; readonly instanceId: number }
-  | {
-      readonly operator: 'reassign';
-      readonly instanceId: number;
-      readonly machine: string;
-      readonly process: string;
-    };
-
-/** What runs, as the control endpoint sees it. */
-export interface ControlSource {
-  view(): ControlView;
-  /** Oldest first. */
-  decisions(): readonly DecisionRecord[];
-  /** One line for people: when, what, why, and what came of it. */
-  renderDecision(decision: DecisionRecord): string;
-  /** Why there are as many of a type, or why an instance (`7` or `regex#7`) is there. The name exists. */
-  explain(name: string): string;
-  /** Carries out an order; resolves when it is over. The names in it exist. */
-  operate(order: Order): Promise<DecisionRecord>;
-  /** The newest report of each process. */
-  reports(): readonly Report[];
-  /** Sojourn times of each type over about the last second; types without any are absent. */
-  sojourn(): Readonly<Record<string, SojournTimes>>;
-}
+/** What the control endpoint serves, and what it answers. */
+import type { Controller, ControllerView, Decision } from '../../controller/index.ts';
+import type { InstanceId, MachineId, ProcessId } from '../../model/index.ts';
+import type { ControlBus, Report } from '../../wire/index.ts';
+import { createReportKeeper } from './report-keeper.ts';
 
 export interface SojournTimes {
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
+/** What a person may order. */
+export type PersonOrder =
+  | { readonly operator: 'clone'; readonly msu: string; readonly count: number }
+  | { readonly operator: 'remove'; readonly instanceId: InstanceId }
+  | {
+      readonly operator: 'reassign';
+      readonly instanceId: InstanceId;
+      readonly machine: MachineId;
+      readonly process: ProcessId;
+    };
+
+/** What runs, as the control endpoint sees it. */
+export interface ControlSource {
+  view(): ControllerView;
+  /** Oldest first. */
+  decisions(): readonly Decision[];
+  /** Why there are as many of a type, or why an instance (`7` or `regex#7`) is there. The name exists. */
+  explain(name: string): string;
+  /** Carries out an order; resolves when it is over. The names in it exist. */
+  operate(order: PersonOrder): Promise<Decision>;
+  /** The newest report of each process. */
+  reports(): readonly Report[];
+  /** Sojourn times of each type over about the last second; types without any are absent. */
+  sojourn(): Readonly<Record<string, SojournTimes>>;
+}
+
 /** A decision with its line for people. */
-export type DecisionWithText = DecisionRecord & { readonly text: string };
+export type DecisionWithText = Decision & { readonly text: string };
 
 /** What `GET /v1/view` answers. */
 export interface ControlSnapshot {
-  readonly view: ControlView;
+  readonly view: ControllerView;
   readonly sojourn: Readonly<Record<string, SojournTimes>>;
   /** The newest, at most {@link recentDecisionsMax}; oldest first. */
   readonly recentDecisions: readonly DecisionWithText[];
@@ -124,3 +51,26 @@ export const recentDecisionsMax = 20;
 
 /** Instances that one order may ask for. */
 export const orderCountMax = 64;
+
+/** The source of a live controller and the bus that it listens to. */
+export function createControlSource(controller: Controller, bus: ControlBus): ControlSource {
+  const keeper = createReportKeeper();
+  bus.onReport((report) => keeper.accept(report));
+  return {
+    view: () => controller.view(),
+    decisions: () => controller.decisions(),
+    explain: (name) => controller.explain(name),
+    operate(order) {
+      switch (order.operator) {
+        case 'clone':
+          return controller.clone(order.msu, order.count);
+        case 'remove':
+          return controller.remove(order.instanceId);
+        case 'reassign':
+          return controller.reassign(order.instanceId, { machine: order.machine, process: order.process });
+      }
+    },
+    reports: () => keeper.latest(),
+    sojourn: () => keeper.sojourn(),
+  };
+}

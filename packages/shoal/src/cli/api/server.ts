@@ -8,14 +8,9 @@
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { type Decision, renderDecision } from '../../controller/index.ts';
 import { isName, ShoalError, suggest } from '../../model/index.ts';
-import {
-  type ControlSource,
-  type DecisionRecord,
-  type Order,
-  orderCountMax,
-  recentDecisionsMax,
-} from './control-source.ts';
+import { type ControlSource, orderCountMax, type PersonOrder, recentDecisionsMax } from './control-source.ts';
 import { refusalOf } from './guard.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -70,7 +65,7 @@ function unknownName(source: ControlSource, name: string): string | null {
   return `There is no type ${JSON.stringify(name.slice(0, 64))}. ${hint}${hint.endsWith('?') ? '' : '.'}`;
 }
 
-function unknownInOrder(source: ControlSource, order: Order): string | null {
+function unknownInOrder(source: ControlSource, order: PersonOrder): string | null {
   if (order.operator === 'clone') return unknownName(source, order.msu);
   const unknown = unknownName(source, String(order.instanceId));
   if (unknown !== null || order.operator === 'remove') return unknown;
@@ -80,9 +75,9 @@ function unknownInOrder(source: ControlSource, order: Order): string | null {
 }
 
 function addReads(app: FastifyInstance, source: ControlSource): void {
-  const withText = (decision: DecisionRecord): object => ({
+  const withText = (decision: Decision): object => ({
     ...decision,
-    text: source.renderDecision(decision),
+    text: renderDecision(decision),
   });
   app.get('/v1/view', () => ({
     view: source.view(),
@@ -110,12 +105,12 @@ function addOrders(app: FastifyInstance, source: ControlSource): void {
         const wrong = body.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
         return sendError(reply, 400, `The order is not understood: ${wrong.join('; ')}.`);
       }
-      const order = { operator, ...body.data } as Order;
+      const order = { operator, ...body.data } as PersonOrder;
       const unknown = unknownInOrder(source, order);
       if (unknown !== null) return sendError(reply, 404, unknown);
       const decision = await source.operate(order);
       const isCarriedOut = decision.outcome === 'done' || decision.outcome === 'partly';
-      const text = source.renderDecision(decision);
+      const text = renderDecision(decision);
       return reply.code(isCarriedOut ? 200 : 409).send({ decision: { ...decision, text } });
     });
   }

@@ -1,10 +1,6 @@
 /** The screen of `shoal top` as text: a pure function of what the control endpoint answers and the size. */
-import type {
-  ControlSnapshot,
-  DecisionWithText,
-  InstanceFigures,
-  TypeFigures,
-} from '../api/control-source.ts';
+import type { InstanceFigures, TypeFigures } from '../../controller/index.ts';
+import type { ControlSnapshot, DecisionWithText } from '../api/control-source.ts';
 import { formatCount, formatMs, formatName, formatShare, wrapWords } from './figures.ts';
 
 /** Size of a terminal. Smaller ones than 60 × 12 are drawn as that. */
