@@ -6,8 +6,8 @@
  *     outlives both ends' workers.
  * I2. Commands are carried out once: a `commandId` seen before is answered as it was. One of an older epoch than
  *     seen is refused (fencing).
- * I3. A table that a thread has names only instances that are hosted; those that are lost are left out until they
- *     are back.
+ * I3. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and
+ *     its replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  * I4. A thread that does not end within `terminateMaxMs` of being told can only be ended with its process: then
  *     `onFatal` is called, and the supervisor starts another.
  */
