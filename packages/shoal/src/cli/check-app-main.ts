@@ -8,6 +8,7 @@ import {
   type Problem,
   parseStackPlace,
 } from '../model/index.ts';
+import { enableTypeScript } from '../runtime/index.ts';
 import { readDeployment, resolveDeployment } from './deployment-file.ts';
 
 export interface CheckRequest {
@@ -45,6 +46,7 @@ function describeLoadError(error: unknown): string {
 async function check(request: CheckRequest): Promise<CheckResult> {
   let module: { readonly default?: unknown };
   try {
+    enableTypeScript(request.appUrl);
     module = (await import(request.appUrl)) as { readonly default?: unknown };
   } catch (error) {
     return { kind: 'not-loaded', what: describeLoadError(error) };

@@ -6,7 +6,6 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type AppGraph, type Deployment, invalidApp, ShoalError } from '../model/index.ts';
 import type { CheckRequest, CheckResult } from './check-app-main.ts';
-import { typeScriptArguments } from './typescript.ts';
 
 /** Default of the milliseconds that an app module may take to load. */
 export const defaultLoadMaxMs = 10_000;
@@ -41,7 +40,6 @@ function ask(request: CheckRequest, loadMaxMs: number): Promise<CheckResult> {
   const worker = new Worker(entry, {
     name: 'shoal-check',
     workerData: request,
-    execArgv: [...process.execArgv, ...typeScriptArguments(request.appUrl)],
     resourceLimits: { maxOldGenerationSizeMb: heapMaxMiB },
     // What the module prints while it is loaded must not get into our own output.
     stdout: true,
