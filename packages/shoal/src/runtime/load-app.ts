@@ -1,10 +1,12 @@
 import { type App, ShoalError } from '../model/index.ts';
+import { enableTypeScript } from './typescript.ts';
 
 /** Imports an app module and checks that its default export is an app. Throws `SHOAL_APP_LOAD`. */
 export async function loadApp(url: string): Promise<App> {
   const [name] = url.split('?');
   let module: { default?: unknown };
   try {
+    enableTypeScript(url);
     module = (await import(url)) as { default?: unknown };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
