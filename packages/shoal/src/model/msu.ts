@@ -1,6 +1,8 @@
 import type { InstanceId, Key } from './ids.ts';
 import type { ErrorNotice, Message, SendOptions } from './message.ts';
+import type { Connection } from './message-type.ts';
 import type { Acceptance, Reply } from './outcome.ts';
+import { markPlace } from './place.ts';
 import type {
   InPort,
   InPorts,
@@ -22,6 +24,7 @@ import type {
  * - `pinned`: holds a socket, a TLS session, a file: what it holds stays on its process.
  */
 export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
+export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
 
 /**
  * How its handlers run.
@@ -30,9 +33,11 @@ export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
  * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
  */
 export type ExecutionKind = 'sync' | 'async' | 'blocking';
+export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
 /** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
+export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';
@@ -167,8 +172,11 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   use(resource: LimitedResource, amount: number): void;
   /** What waits outside of the queue (connections in handshake, say): counts as queue length. */
   waiting(amount: number): void;
-  /** Takes an accepted connection out of its message; the caller owns the socket from now on. */
-  takeConnection(connection: { readonly descriptor: number }): import('node:net').Socket;
+  /**
+   * Takes an accepted connection out of its message, once; the caller owns the socket from now on. Null where the
+   * connection is not there any more. What is not taken is closed when the handler has returned.
+   */
+  takeConnection(connection: Connection): import('node:net').Socket | null;
   /** Writes to the log of the runtime, with the instance's name. */
   log(
     level: 'debug' | 'info' | 'warn' | 'error',
@@ -248,11 +256,14 @@ export function defineMsu<
   const T extends TimerSpecs = Record<never, never>,
 >(definition: MsuDefinition<In, Out, T>): MsuType<In, Out, T> {
   const { in: inPorts, out: outPorts, timers, create, ...options } = definition;
-  return {
-    options,
-    in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
-    out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
-    timers: timers ?? ({} as T),
-    create,
-  };
+  return markPlace(
+    {
+      options,
+      in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
+      out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
+      timers: timers ?? ({} as T),
+      create,
+    },
+    defineMsu,
+  );
 }
