@@ -4,7 +4,7 @@
  * An {@link Exact} is a plain `number` when it is a safe integer, and a {@link Fraction} otherwise. Each value has
  * exactly one representation, so most of an analysis (which runs on an integer grid, see `grid.ts`) is ordinary
  * integer arithmetic in doubles, and nothing is ever rounded: a result that leaves the safe range, or that is not
- * whole, becomes a fraction of two `bigint`s.
+ * whole, becomes a fraction, of two doubles while both parts are safe integers and of two `bigint`s beyond.
  *
  * Invariants
  * - E1 a `number` is a safe integer and is not −0;
@@ -14,12 +14,27 @@ export type Exact = number | Fraction;
 
 /** A rational that is not a safe integer; made only by the functions of this file. */
 export class Fraction {
-  readonly numerator: bigint;
-  readonly denominator: bigint;
-  constructor(numerator: bigint, denominator: bigint) {
-    this.numerator = numerator;
-    this.denominator = denominator;
+  /** Numerator and denominator as doubles when both are safe integers; else both are 0. */
+  readonly n: number;
+  readonly d: number;
+  readonly #numerator: bigint;
+  readonly #denominator: bigint;
+
+  constructor(n: number, d: number, numerator: bigint, denominator: bigint) {
+    this.n = n;
+    this.d = d;
+    this.#numerator = numerator;
+    this.#denominator = denominator;
   }
+
+  get numerator(): bigint {
+    return this.d === 0 ? this.#numerator : BigInt(this.n);
+  }
+
+  get denominator(): bigint {
+    return this.d === 0 ? this.#denominator : BigInt(this.d);
+  }
+
   toString(): string {
     return this.denominator === 1n ? `${this.numerator}` : `${this.numerator}/${this.denominator}`;
   }
@@ -27,6 +42,21 @@ export class Fraction {
 
 const maxSafe = Number.MAX_SAFE_INTEGER;
 const maxSafeBig = BigInt(maxSafe);
+
+function isSafe(value: number): boolean {
+  return value <= maxSafe && value >= -maxSafe;
+}
+
+/** A small fraction from parts that are safe and in lowest terms; the denominator is positive. */
+function small(n: number, d: number): Exact {
+  return d === 1 ? n + 0 : new Fraction(n, d, 0n, 0n);
+}
+
+/** As {@link small}, after cancelling what the parts have in common. */
+function reduced(n: number, d: number): Exact {
+  const common = gcdNumber(n < 0 ? -n : n, d);
+  return common === 1 ? small(n, d) : small(n / common, d / common);
+}
 
 function gcdBig(a: bigint, b: bigint): bigint {
   let x = a < 0n ? -a : a;
@@ -42,7 +72,24 @@ function gcdBig(a: bigint, b: bigint): bigint {
 function gcdNumber(a: number, b: number): number {
   let x = a;
   let y = b;
-  while (y !== 0) [x, y] = [y, x % y];
+  // Beyond 31 bits `%` is a call into the C library; below, one instruction.
+  while (y > 0x3fffffff || x > 0x3fffffff) {
+    if (y === 0) return x;
+    const rest = x % y;
+    x = y;
+    y = rest;
+  }
+  return gcdInt32(x, y);
+}
+
+function gcdInt32(a: number, b: number): number {
+  let x = a | 0;
+  let y = b | 0;
+  while (y !== 0) {
+    const rest = (x % y) | 0;
+    x = y;
+    y = rest;
+  }
   return x;
 }
 
@@ -60,8 +107,8 @@ export function ratio(numerator: bigint | number, denominator: bigint | number):
     n /= common;
     d /= common;
   }
-  if (d === 1n && n <= maxSafeBig && n >= -maxSafeBig) return Number(n);
-  return new Fraction(n, d);
+  const isSmall = n <= maxSafeBig && n >= -maxSafeBig && d <= maxSafeBig;
+  return isSmall ? small(Number(n), Number(d)) : new Fraction(0, 0, n, d);
 }
 
 /** Numerator in lowest terms. */
@@ -75,42 +122,82 @@ export function denominatorOf(value: Exact): bigint {
 }
 
 export function add(a: Exact, b: Exact): Exact {
-  if (typeof a === 'number' && typeof b === 'number') {
-    const sum = a + b;
-    if (sum <= maxSafe && sum >= -maxSafe) return sum;
+  if (typeof a === 'number') {
+    if (typeof b === 'number') {
+      const sum = a + b;
+      if (isSafe(sum)) return sum;
+    } else if (b.d !== 0) {
+      const n = a * b.d + b.n;
+      if (isSafe(n) && isSafe(a * b.d)) return new Fraction(n, b.d, 0n, 0n);
+    }
+  } else if (a.d !== 0) {
+    if (typeof b === 'number') return add(b, a);
+    if (b.d !== 0) return addSmall(a.n, a.d, b.n, b.d) ?? addBig(a, b);
   }
+  return addBig(a, b);
+}
+
+/** `p/q + r/s`, or `undefined` when a step leaves the safe range. */
+function addSmall(p: number, q: number, r: number, s: number): Exact | undefined {
+  const common = q === s ? q : gcdNumber(q, s);
+  const left = p * (s / common);
+  const right = r * (q / common);
+  const n = left + right;
+  const d = (q / common) * s;
+  if (!isSafe(left) || !isSafe(right) || !isSafe(n) || !isSafe(d)) return undefined;
+  return common === 1 ? small(n, d) : reduced(n, d);
+}
+
+function addBig(a: Exact, b: Exact): Exact {
   const [p, q, r, s] = [numeratorOf(a), denominatorOf(a), numeratorOf(b), denominatorOf(b)];
   return q === s ? ratio(p + r, q) : ratio(p * s + r * q, q * s);
 }
 
 export function negate(a: Exact): Exact {
-  return typeof a === 'number' ? 0 - a : new Fraction(-a.numerator, a.denominator);
+  if (typeof a === 'number') return 0 - a;
+  return a.d === 0 ? new Fraction(0, 0, -a.numerator, a.denominator) : new Fraction(-a.n, a.d, 0n, 0n);
 }
 
 export function subtract(a: Exact, b: Exact): Exact {
   if (typeof a === 'number' && typeof b === 'number') {
     const difference = a - b;
-    if (difference <= maxSafe && difference >= -maxSafe) return difference;
+    if (isSafe(difference)) return difference;
   }
-  const [p, q, r, s] = [numeratorOf(a), denominatorOf(a), numeratorOf(b), denominatorOf(b)];
-  return q === s ? ratio(p - r, q) : ratio(p * s - r * q, q * s);
+  return add(a, negate(b));
 }
 
 export function multiply(a: Exact, b: Exact): Exact {
   if (typeof a === 'number' && typeof b === 'number') {
     const product = a * b;
     // Rounding is monotone, so a product that rounds into the safe range was exact. `+ 0` turns −0 into 0.
-    if (product <= maxSafe && product >= -maxSafe) return product + 0;
+    if (isSafe(product)) return product + 0;
+  } else {
+    const [p, q, r, s] = [partN(a), partD(a), partN(b), partD(b)];
+    if (q !== 0 && s !== 0) {
+      const n = p * r;
+      const d = q * s;
+      if (isSafe(n) && isSafe(d)) return reduced(n, d);
+    }
   }
   return ratio(numeratorOf(a) * numeratorOf(b), denominatorOf(a) * denominatorOf(b));
 }
 
+function partN(a: Exact): number {
+  return typeof a === 'number' ? a : a.n;
+}
+
+function partD(a: Exact): number {
+  return typeof a === 'number' ? 1 : a.d;
+}
+
 /** `a / b`. Throws a RangeError when `b` is 0. */
 export function divide(a: Exact, b: Exact): Exact {
-  if (typeof a === 'number' && typeof b === 'number' && b !== 0) {
-    const quotient = a / b;
-    if (Number.isSafeInteger(quotient) && quotient * b === a) return quotient + 0;
-    return ratio(a, b);
+  if (typeof b === 'number' && b === 0) throw new RangeError('division by zero');
+  const [p, q, r, s] = [partN(a), partD(a), partN(b), partD(b)];
+  if (q !== 0 && s !== 0) {
+    const n = r < 0 ? -(p * s) : p * s;
+    const d = r < 0 ? -(q * r) : q * r;
+    if (isSafe(n) && isSafe(d)) return reduced(n, d);
   }
   return ratio(numeratorOf(a) * denominatorOf(b), denominatorOf(a) * numeratorOf(b));
 }
@@ -118,6 +205,15 @@ export function divide(a: Exact, b: Exact): Exact {
 /** Negative, 0 or positive as `a` is less than, equal to or greater than `b`. */
 export function compare(a: Exact, b: Exact): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const [p, q, r, s] = [partN(a), partD(a), partN(b), partD(b)];
+  if (q !== 0 && s !== 0) {
+    // Two correctly rounded quotients further apart than their rounding are in the order of the exact values.
+    const [x, y] = [p / q, r / s];
+    if (Math.abs(x - y) > (Math.abs(x) + Math.abs(y)) * 2 ** -51) return x - y;
+    const left = p * s;
+    const right = r * q;
+    if (isSafe(left) && isSafe(right)) return left - right;
+  }
   const left = numeratorOf(a) * denominatorOf(b);
   const right = numeratorOf(b) * denominatorOf(a);
   return left < right ? -1 : left > right ? 1 : 0;
@@ -125,6 +221,7 @@ export function compare(a: Exact, b: Exact): number {
 
 export function equal(a: Exact, b: Exact): boolean {
   if (typeof a === 'number' || typeof b === 'number') return a === b;
+  if (a.d !== 0 || b.d !== 0) return a.n === b.n && a.d === b.d;
   return a.numerator === b.numerator && a.denominator === b.denominator;
 }
 
@@ -135,6 +232,7 @@ export function less(a: Exact, b: Exact): boolean {
 /** Negative, 0 or positive as `a` is. */
 export function sign(a: Exact): number {
   if (typeof a === 'number') return a;
+  if (a.d !== 0) return a.n;
   return a.numerator < 0n ? -1 : 1;
 }
 
@@ -149,6 +247,10 @@ export function max(a: Exact, b: Exact): Exact {
 /** The greatest whole number that is not above `a`. */
 export function floor(a: Exact): Exact {
   if (typeof a === 'number') return a;
+  if (a.d !== 0) {
+    const rest = a.n % a.d;
+    return (a.n - (rest < 0 ? rest + a.d : rest)) / a.d + 0;
+  }
   const quotient = a.numerator / a.denominator;
   return ratio(a.numerator < 0n && quotient * a.denominator !== a.numerator ? quotient - 1n : quotient, 1n);
 }
@@ -173,10 +275,8 @@ export function lcm(a: Exact, b: Exact): Exact {
 /** The nearest double. */
 export function toNumber(a: Exact): number {
   if (typeof a === 'number') return a;
+  if (a.d !== 0) return a.n / a.d;
   const { numerator, denominator } = a;
-  if (denominator <= maxSafeBig && numerator <= maxSafeBig && numerator >= -maxSafeBig) {
-    return Number(numerator) / Number(denominator);
-  }
   // 64 significant bits of quotient and a sticky bit round to the same double as the exact value.
   const magnitude = numerator < 0n ? -numerator : numerator;
   const shift = BigInt(

@@ -78,7 +78,7 @@ export function readNetworkText(text: string, source: string): Network {
       );
     }
   }
-  for (const [nodes, line] of routeLines) checkRoute(nodes, neighbours, line, source, problems);
+  for (const [nodes, line] of routeLines) checkRoute(nodes, neighbours, line, source, warnings);
   if (problems.length > 0) throw new ProfileError(problems);
   return { multicast, neighbours, routes, source, warnings };
 }
@@ -108,7 +108,7 @@ function checkRoute(
   neighbours: ReadonlyMap<string, readonly string[]>,
   line: number,
   source: string,
-  problems: ProfileProblem[],
+  warnings: ProfileProblem[],
 ): void {
   for (let i = 0; i + 1 < nodes.length; i += 1) {
     const [from, to] = [nodes[i]!, nodes[i + 1]!];
@@ -116,6 +116,6 @@ function checkRoute(
     const message =
       `the route goes from ${from} to ${to}, which the topology does not connect: ` +
       `write \`topology: ${from} : ${[...(neighbours.get(from) ?? []), to].join(', ')}\` or change the route.`;
-    problems.push({ source, line, message });
+    warnings.push({ source, line, message });
   }
 }
