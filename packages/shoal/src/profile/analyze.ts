@@ -1,5 +1,18 @@
+import { Capacity } from './capacity.ts';
 import { DelayMeter, type DelayRule, type Passage } from './delay-meter.ts';
-import { add, divide, type Exact, floor, formatExact, lcm, less, multiply, sign, toNumber } from './exact.ts';
+import {
+  add,
+  divide,
+  type Exact,
+  floor,
+  formatExact,
+  lcm,
+  less,
+  multiply,
+  sign,
+  subtract,
+  toNumber,
+} from './exact.ts';
 import { FlowShare } from './flow-share.ts';
 import { findGrid, type Grid, gridLatency, gridRates, offGrid } from './grid.ts';
 import { Link } from './link.ts';
@@ -7,8 +20,14 @@ import type { TrafficProfile } from './profile.ts';
 import type { AnalysisResult, FlowResult, HopCurves, HopResult } from './result.ts';
 import { type Peak, Server } from './server.ts';
 import { longRunGrowth } from './stability.ts';
-import { addSteps, concatenate, repeatSteps, type Steps, window } from './steps.ts';
-import { type BranchPlan, planSystem, type ReceiverPlan, type SystemInput, type TransmitterPlan } from './system.ts';
+import { addSteps, concatenate, integrate, repeatSteps, type Steps, valueAt, window } from './steps.ts';
+import {
+  type BranchPlan,
+  planSystem,
+  type ReceiverPlan,
+  type SystemInput,
+  type TransmitterPlan,
+} from './system.ts';
 
 /** Options of {@link analyze}. */
 export interface AnalyzeOptions {
@@ -31,7 +50,7 @@ export interface AnalyzeOptions {
 /** Most hyperperiods that are analysed. */
 export const analysisMaxPeriods = 10_000;
 /** Break points that one window may bring to the busiest link: keeps its functions in the processor's cache. */
-const windowTargetPoints = 4096;
+const windowTargetPoints = 8192;
 
 /**
  * Analyses a system over whole hyperperiods, with exact rational arithmetic: buffers, delays, stability, end-to-end
@@ -61,7 +80,14 @@ export function analyze(input: SystemInput, options: AnalyzeOptions = {}): Analy
     rates.set(profile, gridRates(profile, profile.kind === 'required' ? column : 'mean', grid));
   }
   const hyperperiod = [...rates.values()].map((steps) => steps.end).reduce(lcm);
-  const run = new Run(plan, rates, grid, delayRule, curves, composition === 'first-period' ? hyperperiod : undefined);
+  const run = new Run(
+    plan,
+    rates,
+    grid,
+    delayRule,
+    curves,
+    composition === 'first-period' ? hyperperiod : undefined,
+  );
   run.analyse(hyperperiod, periods);
   return run.result(hyperperiod, periods);
 }
@@ -82,14 +108,25 @@ interface Receiver {
   readonly server: Server;
   readonly meter: DelayMeter;
   readonly passages: Passage[];
+  readonly capacity: NodeCapacity;
   readonly branches: BranchPlan[];
   readonly backlogs: Exact[];
   curves: HopCurves | undefined;
 }
 
+/** Capacity that flows of higher priority have left in the current window, and room for what the next one leaves. */
+interface NodeCapacity {
+  left: Capacity;
+  spare: Capacity;
+}
+
 interface Branch {
   readonly meter: DelayMeter;
   readonly share: FlowShare;
+}
+
+function newCapacity(): NodeCapacity {
+  return { left: new Capacity(), spare: new Capacity() };
 }
 
 const nothing: Steps = { times: [], rates: [], end: 0 };
@@ -102,6 +139,7 @@ class Run {
   readonly #keepCurves: boolean;
   /** Set for the published tool's composition: what is handed on is cut after it and repeated. */
   readonly #cut: Exact | undefined;
+  readonly #capacities = new Map<string, NodeCapacity>();
   readonly #transmitters = new Map<TransmitterPlan, Transmitter>();
   readonly #receivers = new Map<ReceiverPlan, Receiver>();
   readonly #branches = new Map<BranchPlan, Branch>();
@@ -119,6 +157,7 @@ class Run {
     this.#grid = grid;
     this.#keepCurves = keepCurves;
     this.#cut = cut;
+    for (const node of plan.provided.keys()) this.#capacities.set(node, newCapacity());
     for (const transmitter of plan.transmitters) {
       this.#transmitters.set(transmitter, {
         server: new Server(),
@@ -134,7 +173,15 @@ class Run {
       const branches = plan.branches.filter((branch) => branch.receiver === receiver);
       const onPassage = branches.length > 1 ? (passage: Passage) => void passages.push(passage) : undefined;
       const meter = new DelayMeter(rule, onPassage);
-      this.#receivers.set(receiver, { server: new Server(), meter, passages, branches, backlogs: [], curves: undefined });
+      this.#receivers.set(receiver, {
+        server: new Server(),
+        meter,
+        passages,
+        capacity: newCapacity(),
+        branches,
+        backlogs: [],
+        curves: undefined,
+      });
     }
     for (const branch of plan.branches) {
       this.#branches.set(branch, { meter: new DelayMeter(rule), share: new FlowShare() });
@@ -183,9 +230,11 @@ class Run {
   }
 
   #advance(from: Exact, to: Exact): void {
-    const capacity = new Map<string, Steps>();
     for (const [node, profiles] of this.#plan.provided) {
-      capacity.set(node, profiles.map((profile) => window(this.#rates.get(profile)!, from, to)).reduce(addSteps));
+      const provided = profiles
+        .map((profile) => window(this.#rates.get(profile)!, from, to))
+        .reduce(addSteps);
+      this.#capacities.get(node)!.left.load(provided);
     }
     const sources = new Map<TrafficProfile, Steps>();
     for (const { sender } of this.#plan.branches) {
@@ -193,14 +242,14 @@ class Run {
     }
     for (const plan of this.#plan.transmitters) {
       const state = this.#transmitters.get(plan)!;
-      const provided = capacity.get(plan.node)!;
+      const capacity = this.#capacities.get(plan.node)!;
       const required =
-        plan.from === undefined ? sources.get(plan.sender)! : this.#handOn(this.#transmitters.get(plan.from)!.arriving);
-      const { output, remaining } = state.server.serve(required, provided);
-      state.meter.advance(required, output);
-      if (this.#keepCurves) state.curves = this.#extend(state.curves, required, provided, output, remaining);
+        plan.from === undefined
+          ? sources.get(plan.sender)!
+          : this.#handOn(this.#transmitters.get(plan.from)!.arriving);
+      const output = this.#serve(state, required, capacity);
       state.arriving = state.link.carry(output);
-      capacity.set(plan.node, this.#handOn(remaining));
+      if (this.#cut !== undefined) capacity.left.load(this.#handOn(capacity.left.toSteps()));
     }
     for (const [plan, receiver] of this.#receivers) this.#receive(plan, receiver, sources, from, to);
     for (const plan of this.#plan.branches) {
@@ -213,7 +262,9 @@ class Run {
   /** What the last transmitter of a branch delivers, or the source itself when it is on the receiver's node. */
   #arrivalsOf(branch: BranchPlan, sources: ReadonlyMap<TrafficProfile, Steps>): Steps {
     const last = branch.transmitters[branch.transmitters.length - 1];
-    return last === undefined ? sources.get(branch.sender)! : this.#handOn(this.#transmitters.get(last)!.arriving);
+    return last === undefined
+      ? sources.get(branch.sender)!
+      : this.#handOn(this.#transmitters.get(last)!.arriving);
   }
 
   /** All flows of a receiver fill one FIFO buffer, which the receiver profile drains. */
@@ -226,10 +277,8 @@ class Run {
   ): void {
     const arrivals = receiver.branches.map((branch) => this.#arrivalsOf(branch, sources));
     const required = sumOf(arrivals);
-    const provided = window(this.#rates.get(plan.profile)!, from, to);
-    const { output, remaining } = receiver.server.serve(required, provided);
-    receiver.meter.advance(required, output);
-    if (this.#keepCurves) receiver.curves = this.#extend(receiver.curves, required, provided, output, remaining);
+    receiver.capacity.left.load(window(this.#rates.get(plan.profile)!, from, to));
+    const output = this.#serve(receiver, required, receiver.capacity);
     for (const [index, branch] of receiver.branches.entries()) {
       const departures =
         receiver.branches.length === 1
@@ -238,6 +287,27 @@ class Run {
       this.#measureEndToEnd(branch, sources.get(branch.sender)!, departures);
     }
     receiver.passages.length = 0;
+  }
+
+  /** Serves a window; what is left over becomes the capacity for the next flow. */
+  #serve(state: Transmitter | Receiver, required: Steps, capacity: NodeCapacity): Steps {
+    const { left, spare } = capacity;
+    const output = state.server.serve(required, left, spare);
+    state.meter.advance(required, output);
+    if (this.#keepCurves)
+      state.curves = extend(state.curves, required, left.toSteps(), output, spare.toSteps());
+    if (this.#cut !== undefined) this.#noteBacklogsWithin(state, required, output);
+    capacity.left = spare;
+    capacity.spare = left;
+    return output;
+  }
+
+  /** The published tool's composition is done in one window, so the hyperperiods within it are looked at afterwards. */
+  #noteBacklogsWithin(state: Transmitter | Receiver, required: Steps, output: Steps): void {
+    const [arrived, left] = [integrate(required), integrate(output)];
+    for (let end = this.#cut!; less(end, output.end); end = add(end, this.#cut!)) {
+      state.backlogs.push(subtract(valueAt(arrived, end), valueAt(left, end)));
+    }
   }
 
   #measureEndToEnd(branch: BranchPlan, source: Steps, delivered: Steps): void {
@@ -250,16 +320,6 @@ class Run {
   #handOn(steps: Steps): Steps {
     if (this.#cut === undefined) return steps;
     return repeatSteps(window(steps, 0, this.#cut), toNumber(divide(steps.end, this.#cut)));
-  }
-
-  #extend(before: HopCurves | undefined, required: Steps, provided: Steps, output: Steps, remaining: Steps): HopCurves {
-    if (before === undefined) return { required, provided, output, remaining };
-    return {
-      required: concatenate(before.required, required),
-      provided: concatenate(before.provided, provided),
-      output: concatenate(before.output, output),
-      remaining: concatenate(before.remaining, remaining),
-    };
   }
 
   #noteBacklogs(times: number): void {
@@ -378,7 +438,11 @@ class Run {
       check(state, growth.transmitters.get(plan)!, `${plan.sender.name} at node ${plan.node}`);
     }
     for (const [plan, state] of this.#receivers) {
-      check(state, growth.receivers.get(plan)!, `the receiver ${plan.profile.name} at node ${plan.profile.node}`);
+      check(
+        state,
+        growth.receivers.get(plan)!,
+        `the receiver ${plan.profile.name} at node ${plan.profile.node}`,
+      );
     }
     return warnings;
   }
@@ -389,4 +453,20 @@ function sumOf(functions: readonly Steps[]): Steps {
   if (functions.length === 1) return functions[0]!;
   const middle = functions.length >> 1;
   return addSteps(sumOf(functions.slice(0, middle)), sumOf(functions.slice(middle)));
+}
+
+function extend(
+  before: HopCurves | undefined,
+  required: Steps,
+  provided: Steps,
+  output: Steps,
+  remaining: Steps,
+): HopCurves {
+  if (before === undefined) return { required, provided, output, remaining };
+  return {
+    required: concatenate(before.required, required),
+    provided: concatenate(before.provided, provided),
+    output: concatenate(before.output, output),
+    remaining: concatenate(before.remaining, remaining),
+  };
 }

@@ -192,7 +192,13 @@ function partD(a: Exact): number {
 
 /** `a / b`. Throws a RangeError when `b` is 0. */
 export function divide(a: Exact, b: Exact): Exact {
-  if (typeof b === 'number' && b === 0) throw new RangeError('division by zero');
+  if (typeof b === 'number') {
+    if (b === 0) throw new RangeError('division by zero');
+    if (typeof a === 'number') {
+      const quotient = a / b;
+      if (Math.trunc(quotient) === quotient && quotient * b === a) return quotient + 0;
+    }
+  }
   const [p, q, r, s] = [partN(a), partD(a), partN(b), partD(b)];
   if (q !== 0 && s !== 0) {
     const n = r < 0 ? -(p * s) : p * s;
@@ -279,9 +285,7 @@ export function toNumber(a: Exact): number {
   const { numerator, denominator } = a;
   // 64 significant bits of quotient and a sticky bit round to the same double as the exact value.
   const magnitude = numerator < 0n ? -numerator : numerator;
-  const shift = BigInt(
-    66 - magnitude.toString(16).length * 4 + denominator.toString(16).length * 4,
-  );
+  const shift = BigInt(66 - magnitude.toString(16).length * 4 + denominator.toString(16).length * 4);
   const scaled = shift >= 0n ? magnitude << shift : magnitude;
   const divisor = shift >= 0n ? denominator : denominator << -shift;
   const quotient = (scaled / divisor) | (scaled % divisor === 0n ? 0n : 1n);
@@ -314,7 +318,9 @@ export function parseExact(text: string): Exact | undefined {
   const digits = BigInt(whole + part) * (minus === '-' ? -1n : 1n);
   const exponent = Number(exponentText) - part.length;
   if (Math.abs(exponent) > 2 * numberTextMaxCharacters) return undefined;
-  return exponent >= 0 ? ratio(digits * 10n ** BigInt(exponent), 1n) : ratio(digits, 10n ** BigInt(-exponent));
+  return exponent >= 0
+    ? ratio(digits * 10n ** BigInt(exponent), 1n)
+    : ratio(digits, 10n ** BigInt(-exponent));
 }
 
 /**

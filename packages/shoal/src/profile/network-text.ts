@@ -54,7 +54,8 @@ export function readNetworkText(text: string, source: string): Network {
       if (!content.includes('=') || setting === 'mtu' || setting === 'retransmit') continue;
       if (setting === 'multicast') {
         const flag = value.trim().toLowerCase();
-        if (flag !== 'true' && flag !== 'false') report(`multicast is \`${value.trim()}\`: write true or false.`);
+        if (flag !== 'true' && flag !== 'false')
+          report(`multicast is \`${value.trim()}\`: write true or false.`);
         multicast = flag === 'true';
       } else {
         const message = `unknown header \`${property.trim()}\` was ignored; known are multicast, retransmit, mtu.`;
@@ -65,7 +66,8 @@ export function readNetworkText(text: string, source: string): Network {
     } else if (/^route\s*:/.test(content)) {
       const nodes = names(content.slice(content.indexOf(':') + 1));
       if (nodes.length < 2) report('a route has at least two nodes: write `route: from, hop, to`.');
-      else if (new Set(nodes).size < nodes.length) report(`the route visits a node twice: ${nodes.join(', ')}.`);
+      else if (new Set(nodes).size < nodes.length)
+        report(`the route visits a node twice: ${nodes.join(', ')}.`);
       else if (routes.has(routeKey(nodes[0]!, nodes[nodes.length - 1]!))) {
         report(`a second route from ${nodes[0]} to ${nodes[nodes.length - 1]}: keep one.`);
       } else {

@@ -29,7 +29,17 @@ export interface ProfileDocument {
   }[];
 }
 
-const profileKeys = ['name', 'kind', 'node', 'flow', 'priority', 'periodSeconds', 'startSeconds', 'id', 'rows'];
+const profileKeys = [
+  'name',
+  'kind',
+  'node',
+  'flow',
+  'priority',
+  'periodSeconds',
+  'startSeconds',
+  'id',
+  'rows',
+];
 const rowKeys = ['timeSeconds', 'meanBitsPerSecond', 'maxBitsPerSecond', 'latencySeconds'];
 
 /**
@@ -104,7 +114,8 @@ class NodeReader {
       this.report(map.get('kind', true), `the kind is ${kind}, but it is used as a ${expected} profile.`);
     }
     const periodSeconds = this.#text(map, 'periodSeconds');
-    if (periodSeconds === undefined) this.report(map, 'no period: write periodSeconds, such as `periodSeconds: 10`.');
+    if (periodSeconds === undefined)
+      this.report(map, 'no period: write periodSeconds, such as `periodSeconds: 10`.');
     const priorityText = this.#text(map, 'priority');
     if (priorityText !== undefined && !/^[+-]?\d{1,15}$/.test(priorityText)) {
       this.report(map.get('priority', true), `the priority is \`${priorityText}\`: write a whole number.`);
@@ -156,7 +167,8 @@ class NodeReader {
   #checkKeys(map: YAMLMap, known: readonly string[]): void {
     for (const { key } of map.items) {
       const name = isScalar(key) ? String(key.value) : '';
-      if (!known.includes(name)) this.report(key, `unknown field \`${name}\`: known are ${known.join(', ')}.`);
+      if (!known.includes(name))
+        this.report(key, `unknown field \`${name}\`: known are ${known.join(', ')}.`);
     }
   }
 

@@ -142,12 +142,18 @@ function readRow(
     return undefined;
   }
   if (fields.length !== 3 && fields.length !== 4) {
-    report(line, `${fields.length} columns: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`);
+    report(
+      line,
+      `${fields.length} columns: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`,
+    );
     return undefined;
   }
   const bad = numeric.indexOf(false);
   if (bad >= 0) {
-    report(line, `column ${bad + 1} is \`${fields[bad]!.slice(0, 40)}\`: write a number such as 12, 0.5 or 1/3.`);
+    report(
+      line,
+      `column ${bad + 1} is \`${fields[bad]!.slice(0, 40)}\`: write a number such as 12, 0.5 or 1/3.`,
+    );
     return undefined;
   }
   const [timeSeconds = '', meanBitsPerSecond = '', third = '', fourth] = fields;
@@ -156,11 +162,17 @@ function readRow(
     : { timeSeconds, meanBitsPerSecond, maxBitsPerSecond: third, latencySeconds: fourth, line };
 }
 
-function checkOldHeaders(headers: Map<string, Header>, report: (line: number, message: string) => void): void {
+function checkOldHeaders(
+  headers: Map<string, Header>,
+  report: (line: number, message: string) => void,
+): void {
   const source = headers.get('oldSource');
   const destination = headers.get('oldDestination');
   if (source !== undefined) {
-    report(source.line, `\`source ID\` is a header of an older version: write \`# node ID = ${source.value}\` instead.`);
+    report(
+      source.line,
+      `\`source ID\` is a header of an older version: write \`# node ID = ${source.value}\` instead.`,
+    );
   }
   if (destination !== undefined) {
     report(

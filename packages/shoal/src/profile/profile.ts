@@ -107,8 +107,10 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
     }
   };
   const periodSeconds = read(input.periodSeconds, 'the period');
-  if (problems.length === 0 && sign(periodSeconds) === 0) report('the period is 0: it must be more than 0 seconds.');
-  const start = typeof input.startSeconds === 'string' ? parseExact(input.startSeconds) : (input.startSeconds ?? 0);
+  if (problems.length === 0 && sign(periodSeconds) === 0)
+    report('the period is 0: it must be more than 0 seconds.');
+  const start =
+    typeof input.startSeconds === 'string' ? parseExact(input.startSeconds) : (input.startSeconds ?? 0);
   if (start === undefined) report(`the start is \`${input.startSeconds}\`: write a number of seconds.`);
   const priority = input.priority ?? 0;
   if (!Number.isSafeInteger(priority)) report(`the priority is ${priority}: write a whole number.`);
@@ -176,11 +178,17 @@ function cleanRows(
       const message = `the row at ${time} s is the beginning of the next period and was dropped.`;
       warnings.push({ source, message, ...(row.line === undefined ? {} : { line: row.line }) });
     } else if (less(period, row.timeSeconds)) {
-      report(`time ${time} is past the period of ${formatExact(period)} s: lengthen it or drop the row.`, row.line);
+      report(
+        `time ${time} is past the period of ${formatExact(period)} s: lengthen it or drop the row.`,
+        row.line,
+      );
     } else {
       if (less(row.maxBitsPerSecond, row.meanBitsPerSecond)) {
         const [low, high] = [formatExact(row.maxBitsPerSecond), formatExact(row.meanBitsPerSecond)];
-        report(`the max rate ${low} is below the mean rate ${high}: raise it, or write 0 for "none".`, row.line);
+        report(
+          `the max rate ${low} is below the mean rate ${high}: raise it, or write 0 for "none".`,
+          row.line,
+        );
       }
       cleaned.push(row);
     }

@@ -1,3 +1,4 @@
+import { Capacity } from './capacity.ts';
 import { add, divide, type Exact, less, multiply, sign, subtract } from './exact.ts';
 import { pushStep, type Steps, stepEnd } from './steps.ts';
 
@@ -26,83 +27,129 @@ export class Server {
   /** The greatest backlog so far. */
   peak: Peak = { time: 0, value: 0 };
 
-  /** Serves one window; both functions cover exactly the same window, which continues the last one. */
-  serve(required: Steps, provided: Steps): { output: Steps; remaining: Steps } {
+  /**
+   * Serves one window, which continues the last one; both functions cover exactly it. Returns what is sent and
+   * writes what is left over into `remaining`.
+   */
+  serve(required: Steps, provided: Capacity, remaining: Capacity): Steps {
     const output: Steps = { times: [], rates: [], end: required.end };
-    const remaining: Steps = { times: [], rates: [], end: required.end };
-    const end = required.end;
-    let time = required.times[0]!;
-    let [i, j] = [0, 0];
-    while (less(time, end)) {
-      if (this.backlog === 0) {
-        [i, j, time] = forwardIdle(required, provided, i, j, time, output, remaining);
-        if (!less(time, end)) break;
+    // Each step of either function can end in one step of the result and in one end of a backlog.
+    remaining.clear(required.end, 2 * (required.times.length + provided.length));
+    const at: Position = { i: 0, j: 0, time: required.times[0]! };
+    while (less(at.time, required.end)) {
+      if (this.backlog === 0 && typeof at.time === 'number') {
+        forwardWhole(required, provided, remaining, output, at, at.time);
+        if (!less(at.time, required.end)) break;
       }
-      const nextRequired = stepEnd(required, i);
-      const nextProvided = stepEnd(provided, j);
-      let next = less(nextProvided, nextRequired) ? nextProvided : nextRequired;
-      const capacity = provided.rates[j]!;
-      const growth = subtract(required.rates[i]!, capacity);
-      pushStep(output.times, output.rates, time, capacity);
-      pushStep(remaining.times, remaining.rates, time, 0);
-      const span = subtract(next, time);
-      let backlog = add(this.backlog, multiply(growth, span));
-      if (sign(backlog) < 0) {
-        // The backlog ends inside of this step.
-        next = add(time, divide(this.backlog, subtract(0, growth)));
-        backlog = 0;
-      } else {
-        if (!less(nextProvided, nextRequired)) i += 1;
-        if (!less(nextRequired, nextProvided)) j += 1;
-      }
-      this.backlog = backlog;
-      time = next;
-      if (less(this.peak.value, backlog)) this.peak = { time, value: backlog };
+      this.#step(required, provided, remaining, output, at);
     }
-    return { output, remaining };
+    return output;
+  }
+
+  /** From `at.time` to the next break point of either function or to the end of the backlog. */
+  #step(required: Steps, provided: Capacity, remaining: Capacity, output: Steps, at: Position): void {
+    const { i, j, time } = at;
+    const nextRequired = stepEnd(required, i);
+    const nextProvided = provided.stepEnd(j);
+    let next = less(nextProvided, nextRequired) ? nextProvided : nextRequired;
+    const capacity = provided.rateAt(j);
+    const rate = required.rates[i]!;
+    const growth = subtract(rate, capacity);
+    const idle = this.backlog === 0 && sign(growth) <= 0;
+    pushStep(output.times, output.rates, time, idle ? rate : capacity);
+    remaining.push(time, idle ? subtract(capacity, rate) : 0);
+    let backlog: Exact = idle ? 0 : add(this.backlog, multiply(growth, subtract(next, time)));
+    if (sign(backlog) < 0) {
+      next = add(time, divide(this.backlog, subtract(capacity, rate)));
+      backlog = 0;
+    } else {
+      if (!less(nextProvided, nextRequired)) at.i += 1;
+      if (!less(nextRequired, nextProvided)) at.j += 1;
+    }
+    this.backlog = backlog;
+    at.time = next;
+    if (less(this.peak.value, backlog)) this.peak = { time: next, value: backlog };
   }
 }
 
+/** How far a window has been served: the current step of each function, and the time. */
+interface Position {
+  i: number;
+  j: number;
+  time: Exact;
+}
+
 /**
- * Forwards what arrives as long as there is no backlog and capacity suffices. Returns the step indices and the time
- * at which a backlog begins, or the end of the window. This loop is where a large analysis spends its time.
+ * Forwards what arrives as long as there is no backlog, capacity suffices and all numbers are whole, and moves `at`
+ * to where that ends. Whatever this loop cannot do is left to the general step.
  */
-function forwardIdle(
+function forwardWhole(
   required: Steps,
-  provided: Steps,
-  fromRequired: number,
-  fromProvided: number,
-  from: Exact,
+  provided: Capacity,
+  remaining: Capacity,
   output: Steps,
-  remaining: Steps,
-): [number, number, Exact] {
-  const { times: providedTimes, rates: providedRates } = provided;
-  const { times: remainingTimes, rates: remainingRates } = remaining;
-  const lastProvided = providedTimes.length - 1;
-  const lastRequired = required.times.length - 1;
-  let i = fromRequired;
-  let j = fromProvided;
+  at: Position,
+  from: number,
+): void {
+  const { times, rates, length } = provided;
+  const { times: leftTimes, rates: leftRates } = remaining;
+  const last = required.times.length - 1;
+  const end = typeof provided.end === 'number' ? provided.end : -1;
+  let { i, j } = at;
   let time = from;
-  while (i <= lastRequired) {
+  let count = remaining.length;
+  // −1 stands for a rate that is no whole number, and equals no rate below.
+  let before = count > 0 ? Math.max(leftRates[count - 1]!, -1) : -1;
+  while (i <= last) {
     const rate = required.rates[i]!;
-    const stop = i < lastRequired ? required.times[i + 1]! : required.end;
-    let first = true;
+    const stop = stepEnd(required, i);
+    if (typeof rate !== 'number' || typeof stop !== 'number' || !(rates[j]! >= rate)) break;
+    pushStep(output.times, output.rates, time, rate);
+    let next = 0;
     for (;;) {
-      const capacity = providedRates[j]!;
-      if (less(capacity, rate)) return [i, j, time];
-      if (first) {
-        pushStep(output.times, output.rates, time, rate);
-        first = false;
+      const left = rates[j]! - rate;
+      if (!(left >= 0)) break;
+      next = j + 1 < length ? times[j + 1]! : end;
+      if (next < 0) break;
+      if (left !== before) {
+        leftTimes[count] = time;
+        leftRates[count] = left;
+        before = left;
+        count += 1;
       }
-      pushStep(remainingTimes, remainingRates, time, subtract(capacity, rate));
-      const next = j < lastProvided ? providedTimes[j + 1]! : provided.end;
-      if (less(stop, next)) break;
+      if (next > stop) {
+        time = stop;
+        break;
+      }
       j += 1;
       time = next;
-      if (!less(next, stop)) break;
+      if (next === stop) break;
     }
-    time = stop;
+    if (time !== stop) break;
     i += 1;
   }
-  return [i, j, time];
+  remaining.length = count;
+  at.i = i;
+  at.j = j;
+  at.time = time;
+}
+
+/** What a server sends and what it leaves over. */
+export interface Convolution {
+  /** `l = r ⊗ p`. */
+  readonly output: Steps;
+  /** `p − l`. */
+  readonly remaining: Steps;
+  /** The greatest vertical distance of `r` and `l`, and the earliest time at which it is reached. */
+  readonly buffer: Peak;
+  /** `r − l` at the end. */
+  readonly backlog: Exact;
+}
+
+/** Sends `required` by `provided`, which has the same domain: one flow, one link, no carry-over. */
+export function convolve(required: Steps, provided: Steps): Convolution {
+  const server = new Server();
+  const remaining = new Capacity();
+  const output = server.serve(required, new Capacity().load(provided), remaining);
+  return { output, remaining: remaining.toSteps(), buffer: server.peak, backlog: server.backlog };
 }

@@ -71,7 +71,9 @@ export function planSystem({ profiles, network = directNetwork }: SystemInput): 
   for (const sender of senders) {
     const targets = receivers.filter((receiver) => receiver.profile.flow === sender.flow);
     if (targets.length === 0) {
-      warnings.push(`${label(sender)} has no receiver: only the link of its own node ${sender.node} is analysed.`);
+      warnings.push(
+        `${label(sender)} has no receiver: only the link of its own node ${sender.node} is analysed.`,
+      );
     }
     const multicast = new Map<string, TransmitterPlan>();
     for (const receiver of targets.length === 0 ? [undefined] : targets) {
@@ -93,20 +95,28 @@ export function planSystem({ profiles, network = directNetwork }: SystemInput): 
   }
   checkTransmitters(transmitters, provided, report);
   for (const receiver of receivers) {
-    if (!used.has(receiver)) warnings.push(`the receiver ${label(receiver.profile)} at node ${receiver.profile.node} has no sender.`);
+    if (!used.has(receiver))
+      warnings.push(
+        `the receiver ${label(receiver.profile)} at node ${receiver.profile.node} has no sender.`,
+      );
   }
   if (problems.length > 0) throw new ProfileError(problems);
   return { branches, transmitters, receivers: [...used], provided, warnings };
 }
 
-function collectReceivers(profiles: readonly TrafficProfile[], report: (message: string) => void): ReceiverPlan[] {
+function collectReceivers(
+  profiles: readonly TrafficProfile[],
+  report: (message: string) => void,
+): ReceiverPlan[] {
   const seen = new Set<string>();
   const receivers: ReceiverPlan[] = [];
   for (const profile of profiles) {
     if (profile.kind !== 'receiver') continue;
     const key = JSON.stringify([profile.node, profile.flow]);
     if (seen.has(key)) {
-      report(`node ${profile.node} has two receiver profiles for flow ${profile.flow ?? '(none)'}: keep one.`);
+      report(
+        `node ${profile.node} has two receiver profiles for flow ${profile.flow ?? '(none)'}: keep one.`,
+      );
     }
     seen.add(key);
     receivers.push({ profile });
@@ -123,7 +133,9 @@ function collectProvided(
     if (profile.kind !== 'provided') continue;
     const list = provided.get(profile.node) ?? [];
     if (list.length > 0 && !sameLatency(list[0]!, profile)) {
-      report(`the provided profiles ${list[0]!.name} and ${profile.name} of node ${profile.node} differ in latency: they add up to one link, which has one latency; make the columns equal.`);
+      report(
+        `the provided profiles ${list[0]!.name} and ${profile.name} of node ${profile.node} differ in latency: they add up to one link, which has one latency; make the columns equal.`,
+      );
     }
     list.push(profile);
     provided.set(profile.node, list);
@@ -135,7 +147,9 @@ function sameLatency(a: TrafficProfile, b: TrafficProfile): boolean {
   const [x, y] = [latencyOf(a), latencyOf(b)];
   const same = (left: readonly Exact[], right: readonly Exact[]): boolean =>
     left.length === right.length && left.every((value, index) => equal(value, right[index]!));
-  return same(x.values, y.values) && same(x.times, y.times) && (x.times.length === 1 || equal(x.period, y.period));
+  return (
+    same(x.values, y.values) && same(x.times, y.times) && (x.times.length === 1 || equal(x.period, y.period))
+  );
 }
 
 /** A direct link is taken before a route, as in the published tool. */
@@ -169,7 +183,9 @@ function checkTransmitters(
   for (const { node, sender } of transmitters) {
     if (!provided.has(node) && !missing.has(node)) {
       missing.add(node);
-      report(`node ${node} transmits ${label(sender)} but has no provided profile: write one with \`# node ID = ${node}\`.`);
+      report(
+        `node ${node} transmits ${label(sender)} but has no provided profile: write one with \`# node ID = ${node}\`.`,
+      );
     }
     const key = JSON.stringify([node, sender.priority]);
     const other = byLink.get(key);
@@ -177,7 +193,9 @@ function checkTransmitters(
       byLink.set(key, sender);
     } else if (other !== sender && !sharing.has(key)) {
       sharing.add(key);
-      report(`${label(other)} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`);
+      report(
+        `${label(other)} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`,
+      );
     }
   }
 }
