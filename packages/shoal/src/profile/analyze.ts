@@ -348,15 +348,18 @@ class Run {
     const horizon = multiply(hyperperiod, periods);
     const hops = new Map<TransmitterPlan | ReceiverPlan, HopResult>();
     for (const [plan, state] of this.#transmitters) {
-      hops.set(plan, this.#hop(plan.node, 'transmitter', state, growth.transmitters.get(plan)!, horizon, []));
+      hops.set(plan, this.#hop(plan.node, 'transmitter', state, growth.transmitters.get(plan)!, horizon));
+    }
+    for (const [plan, state] of this.#receivers) {
+      hops.set(plan, this.#hop(plan.profile.node, 'receiver', state, growth.receivers.get(plan)!, horizon));
     }
     const flows: FlowResult[] = this.#plan.branches.map((branch) => {
       const own = branch.transmitters.map((plan) => hops.get(plan)!);
       if (branch.receiver !== undefined) {
-        const state = this.#receivers.get(branch.receiver)!;
-        const others = state.branches.filter((other) => other !== branch).map((other) => other.sender.name);
-        const grown = growth.receivers.get(branch.receiver)!;
-        own.push(this.#hop(branch.receiver.profile.node, 'receiver', state, grown, horizon, others));
+        const { branches } = this.#receivers.get(branch.receiver)!;
+        const sharedWith = branches.filter((other) => other !== branch).map((other) => other.sender.name);
+        const whole = hops.get(branch.receiver)!;
+        own.push(sharedWith.length === 0 ? whole : { ...whole, sharedWith });
       }
       const end = this.#cut ?? horizon;
       const delay = this.#branches.get(branch)!.meter.peakWithWaiting(end);
@@ -390,7 +393,6 @@ class Run {
     state: Transmitter | Receiver,
     growth: Exact,
     horizon: Exact,
-    sharedWith: readonly string[],
   ): HopResult {
     const { tickSeconds, dataBits } = this.#grid;
     const seconds = (peak: Peak): HopResult['delay'] => ({
@@ -408,7 +410,7 @@ class Run {
       unservedBits: multiply(backlog, dataBits),
       backlogBitsAtHyperperiods: state.backlogs.map((bits) => multiply(bits, dataBits)),
       growthBitsPerHyperperiod: multiply(growth, dataBits),
-      sharedWith,
+      sharedWith: [],
       curves:
         curves === undefined
           ? undefined

@@ -28,6 +28,7 @@ export {
   subtract,
   toNumber,
 } from './exact.ts';
+export { formatBits, formatSeconds } from './format.ts';
 export { type Latency, Link, latencyAt } from './link.ts';
 export {
   arrivalCurve,
@@ -39,6 +40,7 @@ export {
   serviceCurve,
 } from './network-calculus.ts';
 export { directNetwork, type Network, readNetworkText, routeKey } from './network-text.ts';
+export { plotHtml, plotMaxHops, plotSvg } from './plot/plot.ts';
 export {
   type CheckedProfile,
   checkProfile,

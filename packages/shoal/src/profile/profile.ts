@@ -79,7 +79,8 @@ export const profileMaxRows = 1_000_000;
 
 /**
  * Checks and cleans a profile. A first row after time 0 gets a row of rate 0 before it, an exact repetition of a row
- * is dropped, and a row at the period is dropped with a warning, because it belongs to the next period.
+ * is dropped, and so is a row at the period, because it belongs to the next period (with a warning when it says
+ * something else than the first row and is not 0).
  *
  * Throws a {@link ProfileError} that lists all of: no row, a period that is not positive, numbers that are none or
  * negative, times out of order, two different rows at one time, rows past the period, a maximum below the mean, a
@@ -175,6 +176,8 @@ function cleanRows(
       const where = last!.line === undefined ? '' : ` (line ${last!.line})`;
       report(`a second, different row for time ${time}${where}: keep one of them.`, row.line);
     } else if (equal(row.timeSeconds, period)) {
+      // Tools end a profile with such a row, of rate 0 or as the first: that says nothing that is lost.
+      if (sign(row.meanBitsPerSecond) === 0 || sameRow(row, cleaned[0] ?? row)) continue;
       const message = `the row at ${time} s is the beginning of the next period and was dropped.`;
       warnings.push({ source, message, ...(row.line === undefined ? {} : { line: row.line }) });
     } else if (less(period, row.timeSeconds)) {

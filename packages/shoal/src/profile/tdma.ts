@@ -1,5 +1,6 @@
-import { add, divide, type Exact, less, multiply, sign, subtract } from './exact.ts';
-import { createProfile, type ProfileRowInput, type TrafficProfile } from './profile.ts';
+import { add, divide, type Exact, equal, floor, less, modulo, multiply, sign, subtract } from './exact.ts';
+import { latencyAt } from './link.ts';
+import { createProfile, latencyOf, type ProfileRowInput, type TrafficProfile } from './profile.ts';
 
 /** What giving a link to one of several stations in turn costs at most. */
 export interface TdmaBounds {
@@ -39,9 +40,10 @@ export interface TdmaOptions {
 export const tdmaMaxRows = 1_000_000;
 
 /**
- * The profile of a node that may send only in its slot: within each interval of the given profile, whose rates are
- * effective ones, slots of `periodSeconds / slots` follow each other from the interval's beginning, with `slots`
- * times the rate in the active slot and 0 in the others. So over whole TDMA periods the amount is the same.
+ * The profile of a node that may send only in its slot: from time 0 on, slots of `periodSeconds / slots` follow each
+ * other, and the rates of the given profile, which are effective ones, become `slots` times as high in the active
+ * slot and 0 in the others. Over each TDMA period within one interval the amount stays the same. The TDMA period
+ * should divide the profile's, or the slots begin anew with each period of the profile.
  *
  * Throws a RangeError for options that make no sense or more than {@link tdmaMaxRows} rows.
  */
@@ -54,22 +56,25 @@ export function tdmaProfile(profile: TrafficProfile, options: TdmaOptions): Traf
   }
   if (sign(periodSeconds) <= 0) throw new RangeError('the TDMA period must be more than 0 seconds');
   const slotSeconds = divide(periodSeconds, slots);
+  const latency = latencyOf(profile);
   const rows: ProfileRowInput[] = [];
   for (const [index, row] of profile.rows.entries()) {
     const end = profile.rows[index + 1]?.timeSeconds ?? profile.periodSeconds;
-    const factor = slots;
-    let slot = 0;
-    for (let time = row.timeSeconds; less(time, end); time = add(time, slotSeconds)) {
-      const share = slot === activeSlot ? factor : 0;
+    // Nothing to be sent needs no slots.
+    const whole = sign(row.maxBitsPerSecond) === 0;
+    let time = row.timeSeconds;
+    while (less(time, end)) {
+      const slot = floor(divide(time, slotSeconds));
+      const share = equal(modulo(slot, slots), activeSlot) ? slots : 0;
       rows.push({
         timeSeconds: time,
         meanBitsPerSecond: multiply(row.meanBitsPerSecond, share),
         maxBitsPerSecond: multiply(row.maxBitsPerSecond, share),
-        latencySeconds: row.latencySeconds,
+        latencySeconds: latencyAt(latency, time),
       });
       if (rows.length > tdmaMaxRows)
         throw new RangeError(`more than ${tdmaMaxRows} rows: use a longer TDMA period`);
-      slot = (slot + 1) % slots;
+      time = whole ? end : multiply(add(slot, 1), slotSeconds);
     }
   }
   return createProfile({ ...profile, rows }, profile.name);
