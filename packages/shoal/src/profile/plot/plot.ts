@@ -2,15 +2,7 @@ import { add, type Exact, multiply, toNumber } from '../exact.ts';
 import { formatBits, formatRounded, formatSeconds } from '../format.ts';
 import type { AnalysisResult, FlowResult, HopCurves, HopResult } from '../result.ts';
 import { integrate, type Steps, subtractSteps, valueAt } from '../steps.ts';
-import {
-  type Chart,
-  chartHeight,
-  chartWidth,
-  drawChart,
-  escapeXml,
-  type Line,
-  type LineStyle,
-} from './chart.ts';
+import { type Chart, drawChart, escapeXml, type Line, type LineStyle } from './chart.ts';
 
 /** Most places that one picture shows; further ones are left out, and the picture says so. */
 export const plotMaxHops = 40;
