@@ -129,7 +129,9 @@ function drawMarkerLabel({ kind, from, to, label }: Marker, xAxis: Axis, yAxis: 
   const isBuffer = kind === 'buffer';
   const wanted = isBuffer ? place(xAxis, from[0]) + 8 : place(xAxis, from[0]) - length - 4;
   const x = Math.max(xAxis.from + 6, Math.min(wanted, xAxis.to - length));
-  const y = isBuffer ? place(yAxis, Math.min(from[1], to[1])) + 16 : place(yAxis, to[1]) - 9;
+  // Moved to the left it stands lower, clear of the lines that it would cover.
+  const moved = wanted > xAxis.to - length ? 18 : 0;
+  const y = isBuffer ? place(yAxis, Math.min(from[1], to[1])) + 16 + moved : place(yAxis, to[1]) - 9;
   const inside = Math.max(yAxis.to + 10, Math.min(y, yAxis.from - 6));
   return `<text class="label ${kind}-label" x="${round(x)}" y="${round(inside)}">${escapeXml(label)}</text>`;
 }
