@@ -139,6 +139,8 @@ class Run {
   readonly #keepCurves: boolean;
   /** Set for the published tool's composition: what is handed on is cut after it and repeated. */
   readonly #cut: Exact | undefined;
+  /** Time at the end of the horizon that repeats what came before it. */
+  #skipped: Exact = 0;
   readonly #capacities = new Map<string, NodeCapacity>();
   readonly #transmitters = new Map<TransmitterPlan, Transmitter>();
   readonly #receivers = new Map<ReceiverPlan, Receiver>();
@@ -208,7 +210,10 @@ class Run {
       const state = left > 0 && period > 0 ? this.#fingerprint(add(start, hyperperiod)) : '';
       const settled = left > 0 && !this.#keepCurves && state !== '' && state === before;
       this.#noteBacklogs(settled ? left + 1 : 1);
-      if (settled) break;
+      if (settled) {
+        this.#skipped = multiply(hyperperiod, left);
+        break;
+      }
       before = left > 0 && period === 0 ? this.#fingerprint(add(start, hyperperiod)) : state;
     }
   }
@@ -362,7 +367,7 @@ class Run {
         own.push(sharedWith.length === 0 ? whole : { ...whole, sharedWith });
       }
       const end = this.#cut ?? horizon;
-      const delay = this.#branches.get(branch)!.meter.peakWithWaiting(end);
+      const delay = this.#peaks(this.#branches.get(branch)!.meter, end).all;
       return {
         name: branch.sender.name,
         flow: branch.sender.flow,
@@ -387,6 +392,15 @@ class Run {
     };
   }
 
+  /** What waits at the end of the last hyperperiod worked through waits in the same way at the horizon. */
+  #peaks(meter: DelayMeter, horizon: Exact): { all: Peak; served: Peak } {
+    const { all, served } = meter.peaks(subtract(horizon, this.#skipped));
+    return {
+      served,
+      all: all === served ? served : { time: add(all.time, this.#skipped), value: all.value },
+    };
+  }
+
   #hop(
     node: string,
     role: HopResult['role'],
@@ -400,13 +414,14 @@ class Run {
       seconds: multiply(peak.value, tickSeconds),
     });
     const { peak, backlog } = state.server;
+    const { all, served } = this.#peaks(state.meter, horizon);
     const curves = state.curves;
     return {
       node,
       role,
       buffer: { timeSeconds: multiply(peak.time, tickSeconds), bits: multiply(peak.value, dataBits) },
-      delay: seconds(state.meter.peakWithWaiting(horizon)),
-      servedDelay: seconds(state.meter.peak),
+      delay: seconds(all),
+      servedDelay: seconds(served),
       unservedBits: multiply(backlog, dataBits),
       backlogBitsAtHyperperiods: state.backlogs.map((bits) => multiply(bits, dataBits)),
       growthBitsPerHyperperiod: multiply(growth, dataBits),

@@ -17,6 +17,17 @@ export interface Passage {
   readonly leftTo: Exact;
 }
 
+/** A bit by its place in a departing and in an arriving step. */
+interface PieceEnd {
+  readonly start: Exact;
+  readonly end: Exact;
+  readonly left: Exact;
+  readonly rate: Exact;
+  readonly from: Exact;
+  readonly taken: Exact;
+  readonly arrivalRate: Exact;
+}
+
 /**
  * Measures how long bits wait between two places that they pass in the same order: `sup l⁻¹(y) − r⁻¹(y)`, window by
  * window. Arrivals that have not left wait in a queue; each step of departures is matched with the head of the queue,
@@ -26,8 +37,7 @@ export interface Passage {
  * exactly only when its nearest double says that it could be the greatest so far.
  */
 export class DelayMeter {
-  /** The greatest delay so far under the rule, and the arrival time of the bit that suffered it. */
-  peak: Peak = { time: 0, value: 0 };
+  #peak: Peak = { time: 0, value: 0 };
   readonly #rule: DelayRule;
   readonly #onPassage: ((passage: Passage) => void) | undefined;
   #peakNumber = 0;
@@ -38,6 +48,8 @@ export class DelayMeter {
   #head = 0;
   /** Bits of the oldest step that have left. */
   #taken: Exact = 0;
+  /** Left rule: the end of the last matched piece, which counts unless the departures go on at the same rate. */
+  #pending: PieceEnd | undefined;
 
   constructor(rule: DelayRule, onPassage?: (passage: Passage) => void) {
     this.#rule = rule;
@@ -72,17 +84,22 @@ export class DelayMeter {
     this.#forget();
   }
 
-  /** Counts what has not left at `end` as leaving then: a lower bound of its delay. Returns the new peak. */
-  peakWithWaiting(end: Exact): Peak {
-    let peak = this.peak;
+  /**
+   * The greatest delays, each with the arrival time of the bit that suffered it: `served` of the bits that left,
+   * `all` of those as well that had not left at `end`, for as long as they had waited. Called once, at the end.
+   */
+  peaks(end: Exact): { readonly all: Peak; readonly served: Peak } {
+    if (this.#pending !== undefined) this.#considerEnd(this.#pending);
+    const served = this.#peak;
+    let all = served;
     for (let k = this.#head; k < this.#from.length; k += 1) {
       const start = k === this.#head ? this.#headArrival() : this.#from[k]!;
       const arrived = this.#rule === 'sup' ? start : this.#to[k]!;
       const delay = subtract(end, arrived);
-      if (less(peak.value, delay)) peak = { time: arrived, value: delay };
+      if (less(all.value, delay)) all = { time: arrived, value: delay };
       if (this.#rule === 'sup') break;
     }
-    return peak;
+    return { all, served };
   }
 
   /** Text that is equal for two meters whose futures are the same, given their windows' starts. */
@@ -115,6 +132,11 @@ export class DelayMeter {
   #depart(start: Exact, end: Exact, rate: Exact): void {
     const bits = multiply(rate, subtract(end, start));
     let left: Exact = 0;
+    if (this.#pending !== undefined) {
+      const goesOn = equal(this.#pending.end, start) && equal(this.#pending.rate, rate);
+      if (!goesOn) this.#considerEnd(this.#pending);
+      this.#pending = undefined;
+    }
     while (less(left, bits) && !this.empty) {
       const from = this.#from[this.#head]!;
       const arrivalRate = this.#rates[this.#head]!;
@@ -125,7 +147,12 @@ export class DelayMeter {
       if (this.#rule === 'sup') this.#consider(start, left, rate, from, this.#taken, arrivalRate);
       const taken = add(this.#taken, moved);
       const leftAfter = add(left, moved);
-      this.#consider(start, leftAfter, rate, from, taken, arrivalRate);
+      if (this.#rule === 'left' && equal(leftAfter, bits) && !equal(taken, held)) {
+        // Neither function may bend here: the step of departures may only have been cut.
+        this.#pending = { start, end, left: leftAfter, rate, from, taken, arrivalRate };
+      } else {
+        this.#consider(start, leftAfter, rate, from, taken, arrivalRate);
+      }
       if (this.#onPassage !== undefined) {
         this.#onPassage({
           arrivedFrom: add(from, divide(this.#taken, arrivalRate)),
@@ -143,6 +170,10 @@ export class DelayMeter {
     }
   }
 
+  #considerEnd({ start, left, rate, from, taken, arrivalRate }: PieceEnd): void {
+    this.#consider(start, left, rate, from, taken, arrivalRate);
+  }
+
   /** The delay of the bit that is the `left`-th of the departing step and the `taken`-th of the arriving one. */
   #consider(start: Exact, left: Exact, rate: Exact, from: Exact, taken: Exact, arrivalRate: Exact): void {
     const startNumber = toNumber(start);
@@ -152,8 +183,8 @@ export class DelayMeter {
     if (estimate < this.#peakNumber - (Math.abs(startNumber) + Math.abs(arrivedNumber)) * 2 ** -46) return;
     const arrived = add(from, divide(taken, arrivalRate));
     const delay = subtract(add(start, divide(left, rate)), arrived);
-    if (sign(delay) > 0 && less(this.peak.value, delay)) {
-      this.peak = { time: arrived, value: delay };
+    if (sign(delay) > 0 && less(this.#peak.value, delay)) {
+      this.#peak = { time: arrived, value: delay };
       this.#peakNumber = toNumber(delay);
     }
   }
