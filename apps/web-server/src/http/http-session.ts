@@ -227,7 +227,9 @@ export class HttpSession implements RequestSink {
   }
 
   #adjustHold(): void {
-    const isHeld = this.#parser.isPaused && !this.#isEnding;
+    // Once the last response is out, the connection itself reads and throws away what comes.
+    if (this.#isEnding) return;
+    const isHeld = this.#parser.isPaused;
     if (isHeld === this.#isHeld) return;
     this.#isHeld = isHeld;
     this.#output.holdReading(isHeld);
