@@ -64,8 +64,8 @@ export async function startMonolith(settings: WebSettings): Promise<RunningServe
     clients.add(client);
   }
 
-  // A handshake that failed is the client's affair; its socket is destroyed by the server.
-  server.on('tlsClientError', () => undefined);
+  // A handshake that failed is the client's affair. One that timed out keeps its socket unless we destroy it.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
   const watch = watchCredentials(
     settings.credentialFiles,
     (credentials) => {
