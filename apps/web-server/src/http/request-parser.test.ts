@@ -184,6 +184,18 @@ test('what llhttp does not report is bounded as well: blanks, chunk extensions, 
   assert.equal(parse([`${chunked}0\r\nX: ${'t'.repeat(400)}\r\n\r\n`], limits).status, 431);
 });
 
+test('a long stream of requests is no long request, wherever it is cut', () => {
+  const one = get('/', `X: ${'y'.repeat(1_000)}\r\n`);
+  const stream = Buffer.from(one.repeat(200));
+  for (const size of [16_384, 16_000, 1_460, 700, 100]) {
+    const pieces = [];
+    for (let at = 0; at < stream.length; at += size) pieces.push(stream.subarray(at, at + size));
+    const { requests, status } = parse(pieces);
+    assert.equal(status, 0, `cut every ${size} bytes`);
+    assert.equal(requests.length, 200);
+  }
+});
+
 test('a paused parser keeps what it was given and goes on where it stopped', () => {
   const urls: string[] = [];
   const parser = new RequestParser(defaultWebLimits, {

@@ -56,6 +56,8 @@ export class RequestParser implements ParserCallbacks, WebRequest {
   #rest: Uint8Array | null = null;
   /** Bytes of `push` calls that began within the headers (or the body) of the current request. */
   #carriedBytes = 0;
+  /** The current part of a request began within this `push`. */
+  #hasMoved = false;
   #headerBytes = 0;
   #headerCount = 0;
   #isInValue = true;
@@ -87,12 +89,12 @@ export class RequestParser implements ParserCallbacks, WebRequest {
       this.#rest = this.#rest === null ? bytes : Buffer.concat([this.#rest, bytes]);
       return;
     }
-    const startPhase = this.phase;
+    this.#hasMoved = false;
     this.#isExecuting = true;
     const consumed = this.#wasm.execute(this.#parser, bytes, this);
     this.#isExecuting = false;
     const code = this.#wasm.code();
-    if (code === llhttpCode.ok) this.#afterPush(startPhase, bytes.length);
+    if (code === llhttpCode.ok) this.#afterPush(bytes.length);
     else this.#afterStop(code, bytes, consumed);
   }
 
@@ -120,7 +122,7 @@ export class RequestParser implements ParserCallbacks, WebRequest {
     this.#bodyParts = [];
   }
 
-  #afterPush(startPhase: ParserPhase, bytes: number): void {
+  #afterPush(bytes: number): void {
     // A name or value cut by the end of the chunk is only a place in memory that the next chunk overwrites:
     // onHeaderField and onHeaderValue have made it a string already.
     if (this.phase === 'idle') {
@@ -128,8 +130,8 @@ export class RequestParser implements ParserCallbacks, WebRequest {
       return;
     }
     // Blank space and chunk extensions are not offered by llhttp: what is not counted by span is counted here.
-    if (startPhase === this.phase) this.#carriedBytes += bytes;
-    else this.#carriedBytes = 0;
+    if (this.#hasMoved) this.#carriedBytes = 0;
+    else this.#carriedBytes += bytes;
     if (this.phase === 'headers' && this.#carriedBytes > this.#limits.headersMaxBytes) {
       this.#fail(431, 'the headers are too large');
     }
@@ -172,6 +174,7 @@ export class RequestParser implements ParserCallbacks, WebRequest {
 
   onMessageBegin(): number {
     this.phase = 'headers';
+    this.#hasMoved = true;
     this.method = '';
     this.url = '';
     this.body = null;
@@ -236,6 +239,7 @@ export class RequestParser implements ParserCallbacks, WebRequest {
     }
     if (this.#contentLength > this.#limits.bodyMaxBytes) return this.#fail(413, 'the body is too large');
     this.phase = 'body';
+    this.#hasMoved = true;
     if (this.#expectsContinue) this.#sink.onExpectContinue();
     return 0;
   }

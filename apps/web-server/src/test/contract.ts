@@ -223,7 +223,7 @@ export function testContract(kind: ServerKind): void {
       client.socket.on('error', () => {
         isOpen = false;
       });
-      for (let i = 0; i < 400 && isOpen; i++) {
+      for (let i = 0; i < 100 && isOpen; i++) {
         client.send(stream);
         await sleep(2);
       }
