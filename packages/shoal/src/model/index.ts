@@ -11,3 +11,4 @@ export * from './msu.ts';
 export * from './outcome.ts';
 export * from './policy.ts';
 export * from './port.ts';
+export * from './seeded-random.ts';

@@ -71,10 +71,11 @@ export interface Connection {
   readonly descriptor: number;
   /** Inode of the socket: tells it from a later one that got the same descriptor. */
   readonly inode: number;
-  /** Address of the client, as text. */
+  /** Address of the client, as text; empty if it was gone before it was asked for. */
   readonly remoteAddress: string;
-  /** Port of the client. */
   readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
 }
 
 /** Accepted connections, handed over as file descriptors. */

@@ -1,5 +1,6 @@
 import type { InstanceId, Key } from './ids.ts';
 import type { ErrorNotice, Message, SendOptions } from './message.ts';
+import type { Connection } from './message-type.ts';
 import type { Acceptance, Reply } from './outcome.ts';
 import type {
   InPort,
@@ -167,8 +168,11 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   use(resource: LimitedResource, amount: number): void;
   /** What waits outside of the queue (connections in handshake, say): counts as queue length. */
   waiting(amount: number): void;
-  /** Takes an accepted connection out of its message; the caller owns the socket from now on. */
-  takeConnection(connection: { readonly descriptor: number }): import('node:net').Socket;
+  /**
+   * Takes an accepted connection out of its message, once; the caller owns the socket from now on. Null where the
+   * connection is not there any more. What is not taken is closed when the handler has returned.
+   */
+  takeConnection(connection: Connection): import('node:net').Socket | null;
   /** Writes to the log of the runtime, with the instance's name. */
   log(
     level: 'debug' | 'info' | 'warn' | 'error',

@@ -4,7 +4,7 @@
  *   acceptor thread                        serving thread
  *   net.createServer({pauseOnConnect})
  *     socket ── detachConnection ──► Connection ── (a message) ──► attachConnection ──► net.Socket
- *       │ duplicate the descriptor         fd, inode, addresses
+ *       │ duplicate the descriptor         descriptor, inode, addresses
  *       └ destroy the socket
  *
  * I1. Between the two calls nobody reads the connection: what the client sends waits in the kernel.
@@ -12,19 +12,8 @@
  *     it or call `discardConnection`, once.
  */
 import * as net from 'node:net';
+import type { Connection } from '../model/index.ts';
 import { closeDescriptor, descriptorInode, duplicateDescriptor, errnoName } from './native/index.ts';
-
-/** A connection between two threads: plain data. */
-export interface Connection {
-  readonly fd: number;
-  /** Tells this socket from a later one that got the same number; see `descriptorInode`. */
-  readonly inode: number;
-  /** Empty if the client was gone before it was asked for. */
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-}
 
 export type Detachment =
   | { readonly kind: 'detached'; readonly connection: Connection }
@@ -55,7 +44,7 @@ export function detachConnection(socket: net.Socket): Detachment {
   // Not `socket._handle.close()`: the server would count the connection for ever.
   socket.destroy();
   if (copy < 0) return { kind: 'refused', code: errnoName(copy) };
-  return { kind: 'detached', connection: { fd: copy, inode: descriptorInode(copy), ...addresses } };
+  return { kind: 'detached', connection: { descriptor: copy, inode: descriptorInode(copy), ...addresses } };
 }
 
 /** Options of {@link attachConnection}. */
@@ -71,11 +60,11 @@ export interface AttachOptions {
  * the system refuses to watch the descriptor (out of kernel memory): the connection is closed then.
  */
 export function attachConnection(connection: Connection, options: AttachOptions = {}): net.Socket | null {
-  if (descriptorInode(connection.fd) !== connection.inode) return null;
+  if (descriptorInode(connection.descriptor) !== connection.inode) return null;
   let socket: net.Socket;
   try {
     socket = new net.Socket({
-      fd: connection.fd,
+      fd: connection.descriptor,
       readable: true,
       writable: true,
       allowHalfOpen: options.allowHalfOpen ?? false,
@@ -98,5 +87,5 @@ export function attachConnection(connection: Connection, options: AttachOptions 
 
 /** Closes a detached connection that nobody is going to attach. */
 export function discardConnection(connection: Connection): void {
-  if (descriptorInode(connection.fd) === connection.inode) closeDescriptor(connection.fd);
+  if (descriptorInode(connection.descriptor) === connection.inode) closeDescriptor(connection.descriptor);
 }

@@ -9,13 +9,10 @@
  * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited.
  */
 import type { QueueOrder } from '../model/index.ts';
-import type { LaneReader } from '../transport/index.ts';
+import { type LaneReader, rankOf } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
 import { Heap } from './heap.ts';
 import { LocalQueue } from './local-queue.ts';
-
-/** Waiting time that is worth one step of priority. */
-export const priorityAgeMs = 1_000;
 
 /** An event taken from an inbox. `lane` is null for what came by reference. */
 export interface TakenEvent {
@@ -43,6 +40,7 @@ export class Inbox {
   /** Replies and notices from the same thread. */
   readonly localReplies: LocalQueue;
   readonly #waiting: Heap<WaitingMessage>;
+  readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
 
   constructor(order: QueueOrder, localMax: number, repliesMax: number) {
@@ -57,8 +55,27 @@ export class Inbox {
     let waiting = this.local.length + this.#waiting.size;
     for (const lane of this.lanes) waiting += lane.poll();
     for (const lane of this.replyLanes) lane.poll();
+    if (this.#closing.size > 0) this.#dropClosed();
     if (this.order !== 'fifo' && waiting > this.#waiting.size) this.#arrange();
     return waiting;
+  }
+
+  /** Lanes whose senders are gone: dropped as soon as they are empty. */
+  closeLanes(gone: ReadonlySet<SharedArrayBuffer>): void {
+    for (const lanes of [this.lanes, this.replyLanes]) {
+      for (const lane of lanes) if (gone.has(lane.memory.buffer)) this.#closing.add(lane);
+    }
+  }
+
+  #dropClosed(): void {
+    for (const lane of this.#closing) {
+      if (lane.poll() > 0) continue;
+      for (const lanes of [this.lanes, this.replyLanes]) {
+        const at = lanes.indexOf(lane);
+        if (at >= 0) lanes.splice(at, 1);
+      }
+      this.#closing.delete(lane);
+    }
   }
 
   /** Messages that wait, as of the last poll. */
@@ -81,33 +98,43 @@ export class Inbox {
   }
 
   #arrangeOne(envelope: Envelope, lane: LaneReader | null, index: number): void {
-    const rank =
-      this.order === 'edf' ? envelope.deadlineAtMs : envelope.enqueuedAtMs - envelope.priority * priorityAgeMs;
+    const rank = rankOf(this.order, envelope.enqueuedAtMs, envelope.priority, envelope.deadlineAtMs);
     this.#waiting.push({ envelope, lane, index, rank, arrival: this.#arrivals++ });
   }
 
   /**
-   * What to compare instances by: the time of acceptance, rank or deadline of the next event; `Infinity` where
+   * What a thread compares its instances by: the rank of the next event in the thread's order; `Infinity` where
    * there is none that may be taken. `takesMessages`: false while the instance is as busy as it may be (I1).
    */
-  nextRank(takesMessages: boolean): number {
-    let rank = this.localReplies.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY;
-    for (const lane of this.replyLanes) if (lane.waiting > 0) rank = Math.min(rank, lane.nextEnqueuedAtMs());
+  nextRank(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
+    let rank = this.#replyAt();
     if (!takesMessages) return rank;
     if (this.order !== 'fifo') {
       if (this.local.length > 0) this.#arrange();
-      const first = this.#waiting.peek();
-      return first === undefined ? rank : Math.min(rank, first.rank);
+      const first = this.#waiting.peek()?.envelope;
+      return first === undefined ? rank : Math.min(rank, rankOfEnvelope(order, first));
     }
     const local = this.local.peek();
-    if (local !== undefined && local.enqueuedAtMs < rank) rank = local.enqueuedAtMs;
+    if (local !== undefined) rank = Math.min(rank, rankOfEnvelope(order, local));
     for (const lane of this.lanes) {
       if (lane.waiting > 0) {
-        const at = lane.nextEnqueuedAtMs();
+        const at = order === 'fifo' ? lane.nextEnqueuedAtMs() : lane.nextRank(order);
         if (at < rank) rank = at;
       }
     }
     return rank;
+  }
+
+  /** When the oldest reply or notice was accepted; `Infinity`: there is none. */
+  #replyAt(): number {
+    let at = this.localReplies.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY;
+    for (const lane of this.replyLanes) {
+      if (lane.waiting > 0) {
+        const laneAt = lane.nextEnqueuedAtMs();
+        if (laneAt < at) at = laneAt;
+      }
+    }
+    return at;
   }
 
   /** Takes the next event into service. There must be one. */
@@ -126,8 +153,7 @@ export class Inbox {
 
   /** Replies go first, unless a message is older (or none may be taken). */
   #takeReply(takesMessages: boolean, taken: TakenEvent): boolean {
-    let reply = this.localReplies.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY;
-    for (const lane of this.replyLanes) if (lane.waiting > 0) reply = Math.min(reply, lane.nextEnqueuedAtMs());
+    const reply = this.#replyAt();
     if (reply === Number.POSITIVE_INFINITY) return false;
     if (takesMessages && this.order === 'fifo' && this.nextRank(true) < reply) return false;
     this.#takeOldest(this.replyLanes, this.localReplies, taken);
@@ -155,4 +181,9 @@ export class Inbox {
       taken.index = oldest.take(taken.envelope);
     }
   }
+}
+
+function rankOfEnvelope(order: QueueOrder, envelope: Envelope): number {
+  if (order === 'fifo') return envelope.enqueuedAtMs;
+  return rankOf(order, envelope.enqueuedAtMs, envelope.priority, envelope.deadlineAtMs);
 }

@@ -18,6 +18,7 @@ import {
   type InPorts,
   type InstanceId,
   type Key,
+  type QueueOrder,
   type RefusalReason,
   type Reply,
   refusalReasons,
@@ -25,9 +26,24 @@ import {
   sheddingReasons,
   type TimerSpecs,
 } from '../model/index.ts';
-import { doneCode, ends, failedCode, type LaneReader, type LaneWriter, shedCode } from '../transport/index.ts';
-import { bucketOf, type Codec, createCodec, DecodeError, EncodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
-import { isSameConnection, releaseDescriptor } from './connection-owner.ts';
+import {
+  doneCode,
+  ends,
+  failedCode,
+  type LaneReader,
+  type LaneWriter,
+  shedCode,
+} from '../transport/index.ts';
+import {
+  bucketOf,
+  type Codec,
+  createCodec,
+  DecodeError,
+  EncodeError,
+  Envelope,
+  EnvelopeKind,
+} from '../wire/index.ts';
+import { releaseConnection } from './connection-owner.ts';
 import { Inbox, type TakenEvent } from './inbox.ts';
 import { type OnReply, PendingRequests } from './pending-requests.ts';
 import type { LiveEndpoint, Route } from './route.ts';
@@ -76,7 +92,13 @@ export class Instance {
   readonly #concurrency: number;
   readonly #taken: TakenEvent = { envelope: new Envelope(), lane: null, index: 0 };
 
-  constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer, generation: number) {
+  constructor(
+    thread: ThreadRuntime,
+    id: InstanceId,
+    graph: GraphMsu,
+    block: SharedArrayBuffer,
+    generation: number,
+  ) {
     this.thread = thread;
     this.id = id;
     this.graph = graph;
@@ -105,11 +127,12 @@ export class Instance {
   poll(): boolean {
     this.waiting = this.inbox.poll();
     this.#publishQueue();
-    return this.nextRank() !== Number.POSITIVE_INFINITY;
+    return this.nextRank('fifo') !== Number.POSITIVE_INFINITY;
   }
 
-  nextRank(): number {
-    return this.inbox.nextRank(this.inProgress < this.#concurrency);
+  /** Rank of the next event in the order of the thread; `Infinity`: none may be taken. */
+  nextRank(scheduling: QueueOrder): number {
+    return this.inbox.nextRank(this.inProgress < this.#concurrency, scheduling);
   }
 
   #publishQueue(): void {
@@ -160,7 +183,8 @@ export class Instance {
     if (message.deadlineAtMs <= startedAt) return this.#drop(message, lane, index, expired);
     const port = this.#ports[message.port] as LivePort;
     if (lane !== null) {
-      this.stats[InstanceFloat.bytesIn] = (this.stats[InstanceFloat.bytesIn] as number) + lane.payloadBytes(index);
+      this.stats[InstanceFloat.bytesIn] =
+        (this.stats[InstanceFloat.bytesIn] as number) + lane.payloadBytes(index);
       try {
         message.payload = lane.payload(index, port.codec);
       } catch (error) {
@@ -181,7 +205,11 @@ export class Instance {
     }
     this.current = null;
     const tookMs = this.#account(startedAt);
-    if (typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function') {
+    if (
+      typeof result === 'object' &&
+      result !== null &&
+      typeof (result as { then?: unknown }).then === 'function'
+    ) {
       return this.#await(result as PromiseLike<unknown>, message, lane, index, startedAt);
     }
     this.#recordService(tookMs, message);
@@ -244,7 +272,7 @@ export class Instance {
       const problem = this.#reply(message, lane, doneCode, port.replyCodec, value);
       if (problem !== null) return this.#fail(message, lane, index, replyLost, problem);
     }
-    if (port.isConnection) releaseDescriptor(message.payload as Connection);
+    if (port.isConnection) releaseConnection(message.payload as Connection);
     this.#end(lane, index, doneCode);
   }
 
@@ -276,7 +304,7 @@ export class Instance {
     const port = this.#ports[message.port];
     if (port?.isConnection !== true) return;
     try {
-      releaseDescriptor((lane === null ? message.payload : lane.payload(index, port.codec)) as Connection);
+      releaseConnection((lane === null ? message.payload : lane.payload(index, port.codec)) as Connection);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
     }
@@ -313,7 +341,8 @@ export class Instance {
       return null;
     }
     const way = thread.replyWays.get(request.sender);
-    if (way === undefined) return end === doneCode ? new Error('there is no way back to the requester') : null;
+    if (way === undefined)
+      return end === doneCode ? new Error('there is no way back to the requester') : null;
     let written: string;
     try {
       written = way.writer.write(reply, codec, payload);
@@ -352,7 +381,8 @@ export class Instance {
       if (way.writer.write(notice, null, reason, this.thread.limits.requestsMax) === 'accepted') {
         this.thread.ring(way.bell);
       } else {
-        this.stats[InstanceFloat.noticesCoalesced] = (this.stats[InstanceFloat.noticesCoalesced] as number) + 1;
+        this.stats[InstanceFloat.noticesCoalesced] =
+          (this.stats[InstanceFloat.noticesCoalesced] as number) + 1;
       }
     }
   }
@@ -460,7 +490,8 @@ export class Instance {
     kind: EnvelopeKind,
     correlation: number,
   ): Acceptance {
-    if (options?.delayMs !== undefined && options.delayMs > 0) return this.#sendLater(route, payload, options);
+    if (options?.delayMs !== undefined && options.delayMs > 0)
+      return this.#sendLater(route, payload, options);
     const cause = (options?.cause as Envelope | undefined) ?? this.current;
     const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
     const endpoint = route.choose(flowKey, options?.to, cause);
@@ -510,7 +541,8 @@ export class Instance {
     envelope.origin = cause?.origin ?? this.id;
     envelope.prior = cause === null ? nobody : cause.provenance;
     envelope.isTraced = cause?.isTraced ?? false;
-    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs)) return this.#refuse('queue-full');
+    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
+      return this.#refuse('queue-full');
     if (local !== null) {
       envelope.payload = payload;
       if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full');
@@ -597,12 +629,11 @@ export class Instance {
     this.stats[InstanceFloat.inService] = 0;
   }
 
-  /** The dead thread may have taken the connection, and closed it by dying: only what is still the same is closed. */
+  /** The dead thread may have taken the connection, and closed it by dying; the inode tells (see `discardConnection`). */
   #releaseLost(lane: LaneReader, index: number, envelope: Envelope): void {
     const port = this.#ports[envelope.port];
     if (port?.isConnection !== true) return;
-    const connection = lane.payload(index, port.codec) as Connection;
-    if (isSameConnection(connection)) releaseDescriptor(connection);
+    releaseConnection(lane.payload(index, port.codec) as Connection);
   }
 
   #countLost(): void {
@@ -661,7 +692,9 @@ function readReply(envelope: Envelope, lane: LaneReader | null, index: number, r
     return { outcome: 'done', value };
   }
   if (end <= failureReasons.length) {
-    const { detail } = (lane === null ? envelope.payload : lane.payload(index, detailCodec)) as { detail: string };
+    const { detail } = (lane === null ? envelope.payload : lane.payload(index, detailCodec)) as {
+      detail: string;
+    };
     return { outcome: 'failed', reason: failureReasons[end - 1] as FailureReason, detail };
   }
   return { outcome: 'shed', reason: sheddingReasons[end - 1 - failureReasons.length] ?? 'stopping' };

@@ -22,8 +22,15 @@
  *
  * Indices count modulo 2^31; a lane holds far fewer.
  */
-import { failureReasons, type InstanceId, provenanceMax, sheddingReasons, slotBytes } from '../model/index.ts';
-import { type Codec, DecodeError, Envelope, type EnvelopeKind } from '../wire/index.ts';
+import {
+  failureReasons,
+  type InstanceId,
+  provenanceMax,
+  type QueueOrder,
+  sheddingReasons,
+  slotBytes,
+} from '../model/index.ts';
+import { type Codec, DecodeError, type Envelope, type EnvelopeKind } from '../wire/index.ts';
 
 const indexMask = 0x7fffffff;
 
@@ -55,9 +62,32 @@ const inlineMax = slotBytes - inlineOffset;
 /** How an accepted message ended: `done`, then the failure reasons, then the shedding reasons; positions are codes. */
 export const ends: readonly string[] = ['done', ...failureReasons, ...sheddingReasons];
 export const doneCode = 0;
-export const failedCode = (reason: (typeof failureReasons)[number]): number => 1 + failureReasons.indexOf(reason);
+export const failedCode = (reason: (typeof failureReasons)[number]): number =>
+  1 + failureReasons.indexOf(reason);
 export const shedCode = (reason: (typeof sheddingReasons)[number]): number =>
   1 + failureReasons.length + sheddingReasons.indexOf(reason);
+
+/** Waiting time that is worth one step of priority, so that nothing starves: milliseconds. */
+export const priorityAgeMs = 1_000;
+/** Messages without a deadline come after all with one, in order of acceptance. */
+const noDeadlineRank = 1e13;
+
+/** What messages are compared by in an order: the smaller is sooner. Milliseconds of the machine's clock, shifted. */
+export function rankOf(
+  order: QueueOrder,
+  enqueuedAtMs: number,
+  priority: number,
+  deadlineAtMs: number,
+): number {
+  switch (order) {
+    case 'fifo':
+      return enqueuedAtMs;
+    case 'priority':
+      return enqueuedAtMs - priority * priorityAgeMs;
+    case 'edf':
+      return deadlineAtMs === Number.POSITIVE_INFINITY ? noDeadlineRank + enqueuedAtMs : deadlineAtMs;
+  }
+}
 
 /** The shared memory of a lane and its bounds. Plain data: it is posted to both threads. */
 export interface LaneMemory {
@@ -272,6 +302,18 @@ export class LaneReader extends LaneView {
     return this.floats[(this.slotBase(this.#next) >>> 3) + enqueuedAtFloat] as number;
   }
 
+  /** Rank of the next message in an order ({@link rankOf}). There must be one. */
+  nextRank(order: QueueOrder): number {
+    const base = this.slotBase(this.#next);
+    const f = base >>> 3;
+    return rankOf(
+      order,
+      this.floats[f + enqueuedAtFloat] as number,
+      this.words[(base >>> 2) + priorityWord] as number,
+      this.floats[f + deadlineFloat] as number,
+    );
+  }
+
   /** Takes the next message into service. In an ordered lane this marks it as running (I3). */
   take(envelope: Envelope): number {
     const index = this.#next;
@@ -317,7 +359,10 @@ export class LaneReader extends LaneView {
 
   #passEnded(): void {
     let index = this.#index;
-    while (index !== this.#head && this.words[this.statesWord + (index & this.slotMask)] === endedState(index)) {
+    while (
+      index !== this.#head &&
+      this.words[this.statesWord + (index & this.slotMask)] === endedState(index)
+    ) {
       index = (index + 1) & indexMask;
     }
     if (index === this.#index) return;
@@ -358,7 +403,8 @@ export class LaneReader extends LaneView {
     const base = this.slotBase(index);
     const length = this.payloadBytes(index);
     const spill = this.words[(base >>> 2) + spillWord] as number;
-    if (length < 0 || length > this.memory.messageMaxBytes) throw new DecodeError(`${length} bytes of payload`);
+    if (length < 0 || length > this.memory.messageMaxBytes)
+      throw new DecodeError(`${length} bytes of payload`);
     return codec.decode(this.bytes, spill < 0 ? base + inlineOffset : this.spillOffset + spill, length);
   }
 
@@ -420,19 +466,26 @@ export class LaneReader extends LaneView {
 
 /** State words name the message, so that what an earlier round left in the slot means nothing. */
 function runningState(index: number): number {
-  return ((index << 1) | 1) | 0;
+  return (index << 1) | 1 | 0;
 }
 
 function endedState(index: number): number {
   return ((index + 1) << 1) | 0;
 }
 
-/** Reads the counters of a lane without being its reader: for the agent. */
-export function readLaneCounters(memory: LaneMemory): { accepted: number; waiting: number; ended: number[] } {
-  const words = new Int32Array(memory.buffer);
-  const floats = new Float64Array(memory.buffer, 0, headerBytes >>> 3);
-  const cursor = Atomics.load(words, cursorWord);
-  const waiting = (Atomics.load(words, headWord) - (cursor >>> 1)) & indexMask;
-  const ended = ends.map((_, end) => floats[countersFloat + end] as number);
-  return { accepted: ended.reduce((sum, count) => sum + count, 0) + waiting, waiting, ended };
+/** Reads the counters of a lane from outside: for the agent. */
+export class LaneProbe extends LaneView {
+  /** `accepted` = all of `ended` (by end code) + `waiting` (not ended). */
+  read(): { accepted: number; waiting: number; ended: number[] } {
+    const cursor = Atomics.load(this.words, cursorWord);
+    const waiting = (Atomics.load(this.words, headWord) - (cursor >>> 1)) & indexMask;
+    const ended: number[] = [];
+    let sum = 0;
+    for (let end = 0; end < ends.length; end++) {
+      const count = this.floats[countersFloat + end] as number;
+      ended.push(count);
+      sum += count;
+    }
+    return { accepted: sum + waiting, waiting, ended };
+  }
 }

@@ -229,6 +229,8 @@ const connectionCodec: Codec = new RecordCodec({
   descriptor: 'number',
   remoteAddress: 'string',
   remotePort: 'number',
+  localAddress: 'string',
+  localPort: 'number',
 });
 
 /** The codec of a declared message type. */

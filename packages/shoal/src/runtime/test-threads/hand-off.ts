@@ -6,7 +6,8 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { attachConnection, type Connection, detachConnection, discardConnection } from '../connection.ts';
+import type { Connection } from '../../model/index.ts';
+import { attachConnection, detachConnection, discardConnection } from '../connection.ts';
 
 export interface HandOffData {
   readonly role: 'acceptor' | 'server';

@@ -1,0 +1,6 @@
+import type { Benchmark } from './report.ts';
+
+/** Every benchmark by name; loaded only when it is run. */
+export const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  routing: async () => (await import('./routing.ts')).routing,
+};
