@@ -1,1 +1,2 @@
 export * from './model/index.ts';
+export { defineListener, type ListenerMsu, type ListenerOptions } from './runtime/index.ts';

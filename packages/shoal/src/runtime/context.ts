@@ -36,6 +36,10 @@ class CountedStates implements KeyedStates<unknown> {
     return this.#states.size;
   }
 
+  has(key: Key): boolean {
+    return this.#states.has(key);
+  }
+
   get(key: Key): unknown {
     return this.#states.get(key);
   }
@@ -170,7 +174,11 @@ export function createContext(instance: Instance, log: Log): LiveContext {
     now: () => thread.time(),
     random: thread.random,
     states: <S>() => {
-      states ??= new CountedStates(instance);
+      if (states === null) {
+        const counted = new CountedStates(instance);
+        states = counted;
+        instance.holdsKey = (key) => counted.has(key);
+      }
       return states as unknown as KeyedStates<S>;
     },
     count: (name, amount = 1) => counters.add(name, amount, false),

@@ -91,17 +91,10 @@ export class Hosting {
       this.#answer(request, this.#drain(body.instanceId));
       return;
     }
-    if (
-      body.kind === 'tables' ||
-      body.kind === 'reply-ways' ||
-      body.kind === 'attach' ||
-      body.kind === 'nice'
-    ) {
-      // These need no waiting: carried out at once where nothing is under way, so that a parked thread can stay so.
-      if (this.#isBusy === 0) {
-        this.#answerNow(request);
-        return;
-      }
+    // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
+    if (immediate.has(body.kind) && this.#isBusy === 0) {
+      this.#answerNow(request);
+      return;
     }
     this.#isBusy++;
     this.#last = this.#last

@@ -87,6 +87,8 @@ export class Instance {
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
   handlers: AnyHandlers = {} as AnyHandlers;
+  /** Whether it holds a state of a key; set when it first asks for its states. */
+  holdsKey: (key: Key) => boolean = () => false;
   readonly #ports: readonly LivePort[];
   readonly #pending: PendingRequests;
   readonly #concurrency: number;

@@ -2,11 +2,11 @@
  * A route: one edge of the graph as one thread sees it. Its table is replaced whole; everything on the path of a
  * message is looked up when the table is installed, not when a message is sent.
  */
-import type { GraphEdge, GraphMsu, InstanceId, Key } from '../model/index.ts';
+import { type GraphEdge, type GraphMsu, type InstanceId, type Key, machineId } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { type Codec, createCodec, type Envelope } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
-import { createRouter, type Router } from './routing/index.ts';
+import { createRouter, type Router, type RouterContext, type RouterEndpoint } from './routing/index.ts';
 import { InstanceFloat } from './shared-block.ts';
 
 /** One way to an instance: by reference within the thread, else by a lane. */
@@ -21,7 +21,7 @@ export interface LiveEndpoint {
   /** The block of the instance. */
   readonly stats: Float64Array;
   /** Messages waiting there, as well as can be known from here. */
-  queueLength(): number;
+  readonly queueLength: () => number;
 }
 
 export class Route {
@@ -36,6 +36,12 @@ export class Route {
   version = 0;
   endpoints: readonly LiveEndpoint[] = [];
   #router: Router | null = null;
+  readonly #context: MutableContext = {
+    originMachine: thisMachine,
+    provenance: nobody,
+    provenanceLength: 0,
+    to: 0,
+  };
 
   constructor(edge: GraphEdge, from: GraphMsu, to: GraphMsu) {
     const port = to.in.findIndex((candidate) => candidate.name === edge.toPort);
@@ -54,32 +60,47 @@ export class Route {
     if (version < this.version) return;
     this.version = version;
     this.endpoints = endpoints;
-    this.#router =
-      endpoints.length === 0 ? null : createRouter(this.edge.routing, endpoints.map(routerEndpoint), random);
+    this.#router = createRouter(
+      this.edge.routing,
+      endpoints.map(routerEndpoint),
+      random,
+      this.#context,
+      this.#router ?? undefined,
+    );
   }
 
   /** The endpoint for a message, or null. `cause`: the message whose chain goes on. */
   choose(flowKey: Key, to: InstanceId | undefined, cause: Envelope | null): LiveEndpoint | null {
-    if (to !== undefined) return this.endpoints.find((endpoint) => endpoint.instanceId === to) ?? null;
     const router = this.#router;
     if (router === null) return null;
-    const index =
-      this.edge.routing === 'same-instance' && cause !== null
-        ? router.choose(flowKey, cause.provenance)
-        : router.choose(flowKey);
-    return index < 0 ? null : (this.endpoints[index] as LiveEndpoint);
+    if (to !== undefined) return this.endpoints[router.indexOf(to)] ?? null;
+    if (this.edge.routing === 'same-instance') {
+      const provenance = cause?.provenance ?? nobody;
+      this.#context.provenance = provenance;
+      this.#context.provenanceLength = provenance.length;
+    }
+    return this.endpoints[router.choose(flowKey)] ?? null;
   }
 }
 
-function routerEndpoint(endpoint: LiveEndpoint): Parameters<typeof createRouter>[1][number] {
+const nobody: readonly InstanceId[] = [];
+/** All endpoints are on this machine and in this process: there are no links to others yet. */
+const thisMachine = machineId('this');
+
+interface MutableContext extends RouterContext {
+  provenance: readonly InstanceId[];
+  provenanceLength: number;
+}
+
+function routerEndpoint(endpoint: LiveEndpoint): RouterEndpoint {
   return {
     instanceId: endpoint.instanceId,
+    machine: thisMachine,
+    isLocalProcess: true,
     weight: endpoint.weight,
     isDraining: endpoint.isDraining,
-    // One process so far: all of its endpoints are here.
-    isSameProcess: true,
-    isOriginMachine: true,
-    queueLength: () => endpoint.queueLength(),
+    queueLength: endpoint.queueLength,
+    holds: (key) => endpoint.local?.holdsKey(key) ?? false,
   };
 }
 
