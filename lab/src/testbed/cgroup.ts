@@ -80,6 +80,14 @@ function membersBelow(folder: string): number[] {
   return [...own, ...subfolders(folder).flatMap((child) => membersBelow(path.join(folder, child)))];
 }
 
+/** Processes killed for want of memory in a group of version 1, which counts them where they ran. */
+function oomKillsBelow(folder: string): number {
+  return subfolders(folder).reduce(
+    (sum, child) => sum + oomKillsBelow(path.join(folder, child)),
+    field(read(path.join(folder, 'memory.oom_control')), 'oom_kill'),
+  );
+}
+
 /** Where the controllers of version 1 are mounted; several may share one mount. */
 export interface CgroupV1Mounts {
   readonly cpu: string;
@@ -115,7 +123,7 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
         throttledSeconds: field(cpu, 'throttled_time') / 1e9,
         memoryBytes: readNumber(path.join(memory, 'memory.usage_in_bytes')),
         peakMemoryBytes: readNumber(path.join(memory, 'memory.max_usage_in_bytes')),
-        oomKills: field(read(path.join(memory, 'memory.oom_control')), 'oom_kill'),
+        oomKills: oomKillsBelow(memory),
       };
     },
     children: (group) => subfolders(path.join(mounts.cpu, group)),

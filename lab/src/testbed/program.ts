@@ -145,8 +145,9 @@ async function untilReady(program: RunningProgram, options: ProgramOptions, mach
       await wait(READY_POLL_MS);
       continue;
     }
+    const endedByItself = ended;
     const { code, signal } = await program.stop({ graceMs: 0 });
-    const what = ended
+    const what = endedByItself
       ? `ended with ${signal ?? `code ${code}`}`
       : `was not ready after ${readyTimeoutMs} ms`;
     throw new LabError(

@@ -6,8 +6,8 @@
  *     outlives both ends' workers.
  * I2. Commands are carried out once: a `commandId` seen before is answered as it was. One of an older epoch than
  *     seen is refused (fencing).
- * I3. A table that a thread has names only instances that are hosted; those that are lost are left out until they
- *     are back.
+ * I3. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and
+ *     its replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  * I4. A thread that does not end within `terminateMaxMs` of being told can only be ended with its process: then
  *     `onFatal` is called, and the supervisor starts another.
  */
@@ -38,7 +38,7 @@ import type {
   RuntimeEvent,
 } from '../wire/index.ts';
 import { AgentInstance } from './agent-instance.ts';
-import { AgentThread, type ThreadEnd } from './agent-thread.ts';
+import { AgentThread, type AgentThreadOptions, type GuestLink, type ThreadEnd } from './agent-thread.ts';
 import { Sampler } from './sampler.ts';
 import { InstanceFloat, ThreadFloat, ThreadWord } from './shared-block.ts';
 import type { HostOrigin, ThreadEndpoint, ThreadLane, ThreadReport, ThreadTable } from './thread-messages.ts';
@@ -92,6 +92,8 @@ export interface InitialThread {
   readonly nice: number;
   readonly scheduling: QueueOrder;
   readonly instances: readonly string[];
+  /** Present for a thread that is there already. */
+  readonly guest?: GuestLink;
 }
 
 type Failure = Extract<CommandResult, { isOk: false }>['reason'];
@@ -134,7 +136,7 @@ export class Agent implements ControlBus {
   async start(threads: readonly InitialThread[]): Promise<void> {
     const placed: { msu: GraphMsu; thread: AgentThread }[] = [];
     for (const initial of threads) {
-      const thread = this.#newThread(initial.name, initial.core, initial.nice, initial.scheduling);
+      const thread = this.#newThread(initial);
       for (const name of initial.instances) placed.push({ msu: this.#msu(name), thread });
     }
     await Promise.all([...this.#threads.values()].map((thread) => this.#startThread(thread)));
@@ -230,10 +232,13 @@ export class Agent implements ControlBus {
     return msu;
   }
 
-  #newThread(name: string, core: number, nice: number, scheduling: QueueOrder): AgentThread {
+  #newThread(
+    thread: Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling' | 'guest'>,
+  ): AgentThread {
     const { appUrl, graph, limits, seed } = this.#options;
+    const { name, core, nice, scheduling, guest } = thread;
     const id = threadId(++this.#threadIds);
-    const options = {
+    const made = new AgentThread({
       threadId: id,
       name,
       appUrl,
@@ -243,10 +248,10 @@ export class Agent implements ControlBus {
       nice,
       scheduling,
       seed: seed + id * 1_000,
-    };
-    const thread = new AgentThread(options);
-    this.#threads.set(id, thread);
-    return thread;
+      ...(guest === undefined ? {} : { guest }),
+    });
+    this.#threads.set(id, made);
+    return made;
   }
 
   async #startThread(thread: AgentThread): Promise<void> {
@@ -259,7 +264,7 @@ export class Agent implements ControlBus {
   }
 
   #addSpare(): AgentThread {
-    const thread = this.#newThread(`spare-${this.#threadIds + 1}`, -1, 0, 'fifo');
+    const thread = this.#newThread(cloneThread(`spare-${this.#threadIds + 1}`, 0));
     void this.#startThread(thread);
     return thread;
   }
@@ -269,7 +274,7 @@ export class Agent implements ControlBus {
     let thread = [...this.#threads.values()].find((candidate) => candidate.phase === 'spare');
     if (thread === undefined) {
       if (this.#threads.size >= this.#options.limits.threadsMax) return null;
-      thread = this.#newThread(`clone-${this.#threadIds + 1}`, -1, nice, 'fifo');
+      thread = this.#newThread(cloneThread(`clone-${this.#threadIds + 1}`, nice));
       await this.#startThread(thread);
     }
     thread.phase = 'serving';
@@ -328,7 +333,7 @@ export class Agent implements ControlBus {
     const instances = [...thread.instances].flatMap((id) => this.#instances.get(id) ?? []);
     this.#event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) instance.phase = 'lost';
-    if (instances.length === 0) {
+    if (instances.length === 0 || thread.options.guest !== undefined) {
       this.#threads.delete(thread.id);
       this.#sampler.forgetThread(thread.id);
       if (thread.restarts === 0) this.#addSpare();
@@ -778,6 +783,13 @@ export class Agent implements ControlBus {
   sampleNow(): void {
     this.#sample();
   }
+}
+
+function cloneThread(
+  name: string,
+  nice: number,
+): Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling'> {
+  return { name, core: -1, nice, scheduling: 'fifo' };
 }
 
 function failed(reason: Failure, detail: string): Outcome {

@@ -78,7 +78,8 @@ export class Hosting {
     if (this.#isBusy > 0 || this.#hosted.size === 0) return false;
     for (const { instance } of this.#hosted.values()) {
       const { execution, state } = instance.graph;
-      if (execution !== 'sync' || state === 'pinned' || instance.isDraining) return false;
+      if (execution !== 'sync' || state === 'pinned' || instance.isDraining || instance.inProgress > 0)
+        return false;
     }
     return true;
   }
