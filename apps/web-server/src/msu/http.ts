@@ -208,6 +208,8 @@ export function defineHttp(settings: WebSettings): HttpMsu {
     state: 'keyed',
     execution: 'sync',
     colocation: 'connection',
+    // What the readers send and what it sends them in turn must not fill up each other: a bound of its own.
+    queueMaxMessages: 4_096,
     cost: { serviceTimeMs: 0.02, memoryMiB: 32 },
     in: { clients: receives(clientMessage) },
     out: {
