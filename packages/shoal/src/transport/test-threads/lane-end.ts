@@ -10,7 +10,7 @@ export interface LaneEndStart {
   /** Per lane and message: how often it was handled, and whether it was found as poison. */
   readonly handled: readonly SharedArrayBuffer[];
   readonly poison: readonly SharedArrayBuffer[];
-  /** Words: 0: begin (1) and stop (2), set by the test; 1: messages whose payload was not theirs. */
+  /** Words: 0: wait (0), run (1) or stop (2), set by the test; 1: messages whose payload was not theirs. */
   readonly control: SharedArrayBuffer;
   /** Messages a lane carries at most. */
   readonly messagesMax: number;
@@ -27,7 +27,9 @@ function lengthOf(id: number): number {
   return id % 7 === 0 ? 150 + ((id * 37) % 3_000) : id % 100;
 }
 
+/** Waits while the test replaces the other end, so that the replacement gets the core. */
 function isStopped(): boolean {
+  Atomics.wait(control, 0, 0);
   return Atomics.load(control, 0) === 2;
 }
 
@@ -84,7 +86,7 @@ function read(): void {
       }
       if (reader.waiting > 0 || own.length > 0) isEmpty = false;
     });
-    if (isEmpty && isStopped()) return;
+    if (isStopped() && isEmpty) return;
     if (isEmpty) Atomics.wait(control, 2, 0, 0.05);
   }
 }
