@@ -2,5 +2,6 @@ import type { Benchmark } from './report.ts';
 
 /** Every benchmark by name; loaded only when it is run. */
 export const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  hops: async () => (await import('./hops/index.ts')).hops,
   routing: async () => (await import('./routing.ts')).routing,
 };

@@ -2,6 +2,7 @@
 import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
 import { createLaneMemory, ends, type LaneBounds, type LaneMemory, LaneProbe } from '../transport/index.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
+import type { ThreadLane } from './thread-messages.ts';
 
 /** A lane as the agent sees it. */
 export interface AgentLane {
@@ -38,6 +39,14 @@ export class AgentInstance {
     const memory = createLaneMemory(bounds);
     this.lanes.set(from, { probe: new LaneProbe(memory), isClosing: false });
     return { memory, isNew: true };
+  }
+
+  /** Every lane that leads to it, as its thread is told. */
+  allLanes(): ThreadLane[] {
+    return [
+      ...[...this.lanes.values()].map((lane) => ({ lane: lane.probe.memory, isReply: false })),
+      ...[...this.replyLanes.values()].map((lane) => ({ lane, isReply: true })),
+    ];
   }
 
   /** Accepted and ended messages over all ways in. Ends by end code. */

@@ -26,6 +26,9 @@ export interface Codec {
 /** Up to this length strings are copied by character in JavaScript, which is faster than a call into C++. */
 const shortString = 48;
 
+/** Up to this length bytes are copied one by one, for the same reason. */
+const shortBytes = 96;
+
 const bytesCodec: Codec = {
   encode(value, target, offset, limit) {
     if (!(value instanceof Uint8Array)) throw new EncodeError(`a port of bytes was given ${describe(value)}`);
@@ -35,13 +38,15 @@ const bytesCodec: Codec = {
   },
   decode(source, offset, length) {
     const copy = Buffer.allocUnsafe(length);
-    source.copy(copy, 0, offset, offset + length);
+    if (length > shortBytes) source.copy(copy, 0, offset, offset + length);
+    else for (let i = 0; i < length; i++) copy[i] = source[offset + i] as number;
     return copy;
   },
 };
 
 // Self-contained messages: no shared structures, so that a replaced thread can read what its predecessor was sent.
-const packr = new Packr({ useRecords: false, moreTypes: true });
+// Binary parts are copied, because the slot that they are read from is used again.
+const packr = new Packr({ useRecords: false, moreTypes: true, copyBuffers: true });
 
 const valueCodec: Codec = {
   encode(value, target, offset, limit) {
@@ -57,8 +62,7 @@ const valueCodec: Codec = {
   },
   decode(source, offset, length) {
     try {
-      // The copy: msgpackr may hand out views of what it reads, and the slot is reused.
-      return packr.unpack(Buffer.from(source.subarray(offset, offset + length)));
+      return packr.unpack(source, { start: offset, end: offset + length });
     } catch (error) {
       throw new DecodeError(`not MessagePack: ${(error as Error).message}`);
     }
