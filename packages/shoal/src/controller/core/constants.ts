@@ -34,6 +34,8 @@ export const settleWindows = 3;
 export const countTolerance = 0.1;
 /** Utilization that must not be exceeded after a reclaim: well below the target, so that count and load do not chase each other. */
 export const reclaimUtilization = 0.5;
+/** Share of a type's instances that one reclaim may take back, where that is more than one. */
+export const reclaimShareMax = 0.05;
 /** Share of handler time that a type spends on (or waiting for) a core, above which it counts as CPU-bound. */
 export const cpuBoundShare = 0.5;
 /** Milliseconds of handler time to be seen before a type is said not to be CPU-bound. */

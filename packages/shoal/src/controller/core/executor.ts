@@ -173,19 +173,19 @@ export class Executor {
     }
   }
 
-  /** Starts the removal of an instance; one that is lost is not drained. */
-  remove(decisionId: number, instance: InstanceView, nowMs: number): void {
+  /** Starts the removal of instances of one type; those that are lost are not drained. */
+  remove(decisionId: number, msu: string, instances: readonly InstanceView[], nowMs: number): void {
     const course: Course = {
       decisionId,
-      types: new Set([instance.msu]),
-      open: 1,
+      types: new Set([msu]),
+      open: instances.length,
       served: 0,
       removed: 0,
       problems: [],
       replaced: null,
     };
     this.#courses.add(course);
-    this.#startRemoval(course, instance, nowMs);
+    for (const instance of instances) this.#startRemoval(course, instance, nowMs);
   }
 
   /** An instance that is being added was seen, and is gone again. */
@@ -362,7 +362,7 @@ export class Executor {
     if (run.process.status === 'dead' || run.process.incarnation !== run.incarnation) {
       this.#tables.remove(run.instanceId);
       this.#step(run, `${run.process.key} is gone, and ${run.msu}#${run.instanceId} with it`, nowMs);
-      this.#removed(run, nowMs);
+      this.#removed(run, true, nowMs);
       return;
     }
     if (run.phase === 'unrouting') {
@@ -378,7 +378,7 @@ export class Executor {
         const isGone = answer.isOk || answer.reason === 'unknown-instance' || answer.reason === 'gone';
         if (!isGone)
           run.course.problems.push(`${run.msu}#${instanceId} was not removed: ${describe(answer)}`);
-        this.#removed(run, atMs);
+        this.#removed(run, isGone, atMs);
       });
     }
   }
@@ -412,8 +412,16 @@ export class Executor {
     run.waitUntilMs = nowMs + tablesWaitMaxMs;
   }
 
-  #removed(run: Removal, nowMs: number): void {
-    this.leaving.delete(run.instanceId);
+  /** An instance has vanished from its process's reports. */
+  forget(instanceId: InstanceId): void {
+    if (!this.#runs.some((run) => run.kind === 'removal' && run.instanceId === instanceId)) {
+      this.leaving.delete(instanceId);
+    }
+  }
+
+  #removed(run: Removal, isGone: boolean, nowMs: number): void {
+    // Until a report says so, too, it must not be taken for one that serves.
+    if (!isGone || !this.#monitor.instances.has(run.instanceId)) this.leaving.delete(run.instanceId);
     run.course.removed++;
     this.#end(run, nowMs);
   }
