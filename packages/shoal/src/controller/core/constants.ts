@@ -95,6 +95,8 @@ export const drainTriesMax = 6;
 /** A lost instance is given so long to come back with a new thread before it is placed anew. */
 export const lostGraceMs = 500;
 
+/** An instance that serves by its agent's answer is believed in for so long without a report that shows it. */
+export const unseenMaxMs = 5_000;
 /** A count that is too low without a confirmed loss (a process restarts, say) is mended only after so long. */
 export const repairAfterMs = 2_000;
 /** At start, processes of the deployment are waited for so long before their instances are placed elsewhere. */

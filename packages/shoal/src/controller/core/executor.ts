@@ -12,7 +12,7 @@
  * I3 At most one decision is under way for a type.
  */
 import type { InstanceId } from '../../model/index.ts';
-import { drainMarginMs, drainTriesMax, tablesWaitMaxMs } from './constants.ts';
+import { drainMarginMs, drainTriesMax, tablesWaitMaxMs, unseenMaxMs } from './constants.ts';
 import type { DecisionLog } from './decision-log.ts';
 import type { Monitor } from './monitor.ts';
 import type { Answer, Outbox } from './outbox.ts';
@@ -29,6 +29,7 @@ interface Member extends OrderedUnitInstance {
   state: 'ordered' | 'created' | 'failed' | 'removed';
   isRouted: boolean;
   isGone: boolean;
+  unseenUntilMs: number;
 }
 
 /** One unit on its way to serve. */
@@ -83,6 +84,8 @@ export class Executor {
   readonly leaving: Set<InstanceId> = new Set();
   /** Ids of instances that are being added: their endpoints are the executor's business. */
   readonly arriving: Set<InstanceId> = new Set();
+  /** Instances that serve, and that no report has shown yet. */
+  readonly #unseen: Set<Member> = new Set();
 
   constructor(
     monitor: Monitor,
@@ -115,6 +118,7 @@ export class Executor {
         if (!member.process.instances.has(member.instanceId)) ordered.push(member);
       }
     }
+    ordered.push(...this.#unseen);
     return ordered;
   }
 
@@ -128,6 +132,7 @@ export class Executor {
         if (member.msu === msu && phase !== 'serving') pending++;
       }
     }
+    for (const member of this.#unseen) if (member.msu === msu) pending++;
     return pending;
   }
 
@@ -157,6 +162,7 @@ export class Executor {
         state: 'ordered',
         isRouted: false,
         isGone: false,
+        unseenUntilMs: 0,
       }));
       const run: Addition = {
         kind: 'addition',
@@ -197,6 +203,11 @@ export class Executor {
   }
 
   tick(nowMs: number): void {
+    for (const member of this.#unseen) {
+      const isSeen = member.process.instances.has(member.instanceId);
+      const isOld = member.process.incarnation !== member.incarnation || member.process.status === 'dead';
+      if (isSeen || isOld || nowMs > member.unseenUntilMs) this.#unseen.delete(member);
+    }
     for (const run of this.#runs) {
       if (run.kind === 'addition') this.#advanceAddition(run, nowMs);
       else this.#advanceRemoval(run, nowMs);
@@ -287,7 +298,11 @@ export class Executor {
 
   #served(run: Addition, nowMs: number): void {
     const main = run.members.at(-1);
-    for (const member of run.members) this.arriving.delete(member.instanceId);
+    for (const member of run.members) {
+      this.arriving.delete(member.instanceId);
+      member.unseenUntilMs = nowMs + unseenMaxMs;
+      this.#unseen.add(member);
+    }
     if (main !== undefined) {
       this.#step(run, `${main.msu}#${main.instanceId} serves`, nowMs);
       this.#log.serving(run.course.decisionId, nowMs);

@@ -39,7 +39,11 @@ function sample(id: number, options: Partial<InstanceSample> = {}): InstanceSamp
   };
 }
 
-function report(sequence: number, instances: readonly InstanceSample[], options: Partial<Report> = {}): Report {
+function report(
+  sequence: number,
+  instances: readonly InstanceSample[],
+  options: Partial<Report> = {},
+): Report {
   return {
     machine: machineId('a'),
     process: processId('main'),
@@ -81,7 +85,10 @@ test('whatever reports are lost, doubled or out of order, the sum of the windows
       let newest = 0;
       let first = 0;
       for (const [index, sequence] of order.entries()) {
-        monitor.accept(report(sequence, [sample(1, { accepted: sequence * 7, done: sequence * 5 })]), index * 100);
+        monitor.accept(
+          report(sequence, [sample(1, { accepted: sequence * 7, done: sequence * 5 })]),
+          index * 100,
+        );
         if (index === 0) first = sequence;
         newest = Math.max(newest, sequence);
       }
@@ -109,7 +116,9 @@ test('a restarted process loses its instances and gets those it reports', () => 
   monitor.accept(report(1, [sample(1), sample(2)]), 0);
   const incidents = monitor.accept(report(1, [sample(2)], { incarnation: 'y' }), 100);
   const changes = incidents.map((incident) =>
-    incident.kind === 'instance-changed' ? `${incident.instance.instanceId} ${incident.isGone ? 'gone' : 'new'}` : incident.kind,
+    incident.kind === 'instance-changed'
+      ? `${incident.instance.instanceId} ${incident.isGone ? 'gone' : 'new'}`
+      : incident.kind,
   );
   assert.deepEqual(changes, ['1 gone', '2 gone', 'process-restarted', '2 new']);
 });
@@ -130,7 +139,8 @@ test('a process is suspect after 3 missed reports and dead after 10, while anoth
   for (let tick = 1; tick <= 14; tick++) {
     const nowMs = tick * 100;
     monitor.accept(report(tick, [sample(2)], { machine: machineId('b') }), nowMs);
-    for (const incident of monitor.check(nowMs)) if (incident.kind !== 'instance-changed') seen.push(`${tick} ${incident.kind}`);
+    for (const incident of monitor.check(nowMs))
+      if (incident.kind !== 'instance-changed') seen.push(`${tick} ${incident.kind}`);
   }
   assert.deepEqual(seen, ['4 process-suspect', '11 process-dead']);
   assert.deepEqual([...monitor.instances.keys()], [2]);
@@ -210,6 +220,8 @@ test('CPU time of a shared thread goes to those who used it', () => {
   ];
   monitor.accept(report(1, both(0, 0), { threads: [thread(0)] }), 0);
   monitor.accept(report(2, both(30, 10), { threads: [thread(80)] }), 100);
-  const cpu = [...monitor.instances.values()].map((instance) => Math.round(instance.windows.at(-1)?.cpuMs ?? 0));
+  const cpu = [...monitor.instances.values()].map((instance) =>
+    Math.round(instance.windows.at(-1)?.cpuMs ?? 0),
+  );
   assert.deepEqual(cpu, [30, 50], 'what is not booked yet is of the one that has a message in service');
 });
