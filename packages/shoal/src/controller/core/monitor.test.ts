@@ -1,82 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { instanceId, machineId, processId, threadId } from '../../model/index.ts';
-import type { InstanceSample, Report } from '../../wire/index.ts';
-import { deployment, graph, msu } from '../fixture.ts';
+import { instanceId, machineId, threadId } from '../../model/index.ts';
+import type { InstanceSample } from '../../wire/index.ts';
+import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
 import { Monitor } from './monitor.ts';
 
 const app = graph([msu('io', { isEntry: true }), msu('work')], ['io>work']);
 const places = deployment({ a: { main: [['io'], ['work']] }, b: { main: [['work']] } });
-
-function sample(id: number, options: Partial<InstanceSample> = {}): InstanceSample {
-  return {
-    instanceId: instanceId(id),
-    msu: 'work',
-    threadId: threadId(2),
-    phase: 'serving',
-    queueLength: 0,
-    queueLengthMin: 0,
-    queueLengthMax: 0,
-    inService: 0,
-    accepted: 0,
-    done: 0,
-    failed: {},
-    shed: {},
-    refused: {},
-    handlerMs: 0,
-    busyMs: 0,
-    items: 0,
-    serviceTime: [],
-    sojournTime: [],
-    errors: 0,
-    states: 0,
-    resources: {},
-    counters: {},
-    bytesIn: 0,
-    bytesOut: 0,
-    ...options,
-  };
-}
-
-function report(
-  sequence: number,
-  instances: readonly InstanceSample[],
-  options: Partial<Report> = {},
-): Report {
-  return {
-    machine: machineId('a'),
-    process: processId('main'),
-    incarnation: 'x',
-    sequence,
-    atMs: sequence * 100,
-    windowMs: 100,
-    epoch: 0,
-    tables: [],
-    machineSample: {
-      cores: 2,
-      freeCores: 1,
-      memoryBytes: 1e9,
-      memoryFreeBytes: 1e9,
-      throttledPeriods: 0,
-      throttledMs: 0,
-      networkInBytes: 0,
-      networkOutBytes: 0,
-    },
-    processSample: {
-      residentBytes: 0,
-      openDescriptors: 0,
-      descriptorsMax: 0,
-      loopDelayMs: 0,
-      cpuMs: 0,
-      resources: [],
-    },
-    threads: [],
-    instances,
-    events: [],
-    ...options,
-  };
-}
 
 test('whatever reports are lost, doubled or out of order, the sum of the windows is the newest counter', () => {
   fc.assert(
@@ -200,26 +131,12 @@ test('the queue counts as persistent only for as long as reports have shown it',
 
 test('CPU time of a shared thread goes to those who used it', () => {
   const monitor = new Monitor(app, places);
-  const thread = (cpuMs: number): Report['threads'][number] => ({
-    threadId: threadId(2),
-    name: 't1',
-    phase: 'serving',
-    cpuMs,
-    runQueueWaitMs: 0,
-    minorFaults: 0,
-    majorFaults: 0,
-    voluntarySwitches: 0,
-    involuntarySwitches: 0,
-    heapUsedBytes: 0,
-    heapLimitBytes: 0,
-    restarts: 0,
-  });
   const both = (busyOne: number, busyTwo: number): InstanceSample[] => [
     sample(1, { busyMs: busyOne }),
     sample(2, { msu: 'io', busyMs: busyTwo, inService: 1 }),
   ];
-  monitor.accept(report(1, both(0, 0), { threads: [thread(0)] }), 0);
-  monitor.accept(report(2, both(30, 10), { threads: [thread(80)] }), 100);
+  monitor.accept(report(1, both(0, 0), { threads: [thread(2, 0)] }), 0);
+  monitor.accept(report(2, both(30, 10), { threads: [thread(2, 80)] }), 100);
   const cpu = [...monitor.instances.values()].map((instance) =>
     Math.round(instance.windows.at(-1)?.cpuMs ?? 0),
   );
