@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AttackChoice, AttackOptions, AttackPlan, AttackStats } from './attack.ts';
 import { startAttack } from './start.ts';
+import { type Target, withTarget } from './target/start-target.ts';
 import { probeProcess } from './target-probe.ts';
-import { type Target, withTarget } from './testing/target.ts';
 
 /** What an attack did, and the CPU seconds its target spent on it. */
 interface Outcome {

@@ -7,7 +7,7 @@ import { LabError } from '../lab-error.ts';
 import { nodeProgram, siblingModule } from '../node-program.ts';
 import type { AttackOptions } from './attack.ts';
 import { startAttack } from './start.ts';
-import { withTarget } from './testing/target.ts';
+import { withTarget } from './target/start-target.ts';
 
 const long = [{ shape: 'steady', rate: 20, durationMs: 600_000 }] as const;
 
@@ -71,7 +71,7 @@ test('an attack dies with the one who started it, even by SIGKILL', () =>
       tls: false,
       phases: long,
     };
-    const program = nodeProgram(siblingModule('./testing/starter-process', import.meta.url), [
+    const program = nodeProgram(siblingModule('./starter-process.test-program', import.meta.url), [
       JSON.stringify(options),
     ]);
     const starter = spawn(program.command, program.args, { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -5,6 +5,7 @@ import { LabError } from '../lab-error.ts';
 import type { AttackOptions } from './attack.ts';
 import { prepareAttack } from './catalogue.ts';
 import { AttackMeter } from './meter.ts';
+import { waitUnlessAborted } from './pace.ts';
 import { phaseAt, totalDurationMs } from './phases.ts';
 import type { AttackMessage } from './protocol.ts';
 import { resolveAttack } from './resolve.ts';
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => stop.abort());
 
   const prepared = await prepareAttack(options, plan);
+  await waitUnlessAborted(plan.startAtEpochMs - Date.now(), stop.signal);
   const meter = new AttackMeter(options.attack);
   const stats = (): ReturnType<AttackMeter['stats']> => meter.stats(phaseAt(plan.phases, meter.elapsedMs()));
   const reports = setInterval(() => say({ kind: 'report', stats: stats() }), REPORT_PERIOD_MS);

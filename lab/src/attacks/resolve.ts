@@ -30,6 +30,8 @@ const plan = z.object({
   maxInFlight: z.int().min(1).max(attackLimits.inFlight).default(512),
   timeoutMs: z.number().positive().max(600_000).default(30_000),
   tls: z.boolean().default(true),
+  localAddresses: z.array(z.string().min(1)).max(1000).default([]),
+  startAtEpochMs: z.number().min(0).default(0),
   strength: z.strictObject({ cpuSecondsPerRequest: z.number().positive() }).optional(),
   attack: z.enum(attackNames as [string, ...string[]]),
   settings: z.unknown().optional(),

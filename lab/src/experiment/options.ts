@@ -62,7 +62,7 @@ export function parseArguments(
     .addOption(
       new Option('--deployments <names>', 'separated by commas')
         .argParser(listOf(known))
-        .default([...deployments], 'all'),
+        .default(undefined, 'all; with --quick all but naive-full'),
     )
     .option('--quick', 'short phases: all cells within ten minutes', false)
     .option(
@@ -78,8 +78,17 @@ export function parseArguments(
     )
     .option('--report <folder>', 'where the HTML page and the figures go', 'experiment-rivals')
     .option('--spec <file>', 'a testbed of other machines')
-    .action((options: Omit<RivalsOptions, 'runs'> & { runs?: number }) =>
-      run({ ...options, spec: options.spec, runs: options.runs ?? (options.quick ? 1 : 3) }),
+    .action(
+      (
+        options: Omit<RivalsOptions, 'runs' | 'deployments'> & { runs?: number; deployments?: Deployment[] },
+      ) =>
+        run({
+          ...options,
+          spec: options.spec,
+          deployments:
+            options.deployments ?? deployments.filter(({ longOnly }) => !options.quick || !longOnly),
+          runs: options.runs ?? (options.quick ? 1 : 3),
+        }),
     );
   for (const command of program.commands)
     command.exitOverride().configureOutput({ writeErr: () => undefined });

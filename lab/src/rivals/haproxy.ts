@@ -68,10 +68,7 @@ export function hardenedConfig(
   upstreams: readonly Upstream[],
 ): string {
   return [
-    globalSection(socketPath, [
-      'ssl-default-bind-options ssl-min-ver TLSv1.2',
-      'tune.ssl.cachesize 20000',
-    ]),
+    globalSection(socketPath, ['ssl-default-bind-options ssl-min-ver TLSv1.2', 'tune.ssl.cachesize 20000']),
     section('defaults', [
       'mode http',
       'timeout connect 1s',

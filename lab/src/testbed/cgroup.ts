@@ -32,6 +32,8 @@ export interface CgroupUsage {
 export interface Cgroups {
   readonly version: 1 | 2;
   create(group: string, limits: CgroupLimits): void;
+  /** Changes the CPU quota of a group that exists; null: none. */
+  setCores(group: string, cores: number | null): void;
   /** Files into which a process writes its id to join the group. */
   joinFiles(group: string): string[];
   /** Processes in the group and in those inside it. */
@@ -111,6 +113,10 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
       if (memoryMiB !== undefined)
         writeFileSync(path.join(mounts.memory, group, 'memory.limit_in_bytes'), String(memoryMiB * MIB));
     },
+    setCores(group, cores) {
+      const quota = cores === null ? -1 : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_quota_us'), String(quota));
+    },
     joinFiles: (group) => roots.map((root) => path.join(root, group, 'cgroup.procs')),
     members: (group) => membersBelow(path.join(mounts.cpu, group)),
     usage(group) {
@@ -151,6 +157,10 @@ export function createCgroupsV2(root: string): Cgroups {
           `${Math.round(cores * QUOTA_PERIOD_US)} ${QUOTA_PERIOD_US}`,
         );
       if (memoryMiB !== undefined) writeFileSync(path.join(parent, 'memory.max'), String(memoryMiB * MIB));
+    },
+    setCores(group, cores) {
+      const quota = cores === null ? 'max' : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(root, group, 'cpu.max'), `${quota} ${QUOTA_PERIOD_US}`);
     },
     joinFiles: (group) => [path.join(root, group, 'cgroup.procs')],
     members: (group) => membersBelow(path.join(root, group)),

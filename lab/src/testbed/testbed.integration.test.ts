@@ -119,8 +119,8 @@ testWithTestbed(
     assert.equal(exit.signal, 'SIGKILL');
     const used = await testbed.accounting();
     assert.equal(of(used, 'web1').oomKills, 1);
-    assert.ok(of(used, 'web1').peakMemoryBytes <= 96 * 1024 * 1024);
-    assert.ok(of(used, 'web1').peakMemoryBytes > 60 * 1024 * 1024);
+    assert.ok(of(used, 'web1').peakMemoryBytes <= 192 * 1024 * 1024);
+    assert.ok(of(used, 'web1').peakMemoryBytes > 150 * 1024 * 1024);
     assert.equal(of(used, 'client').oomKills, 0);
     process.kill(other.pid, 0);
   },
@@ -141,7 +141,7 @@ testWithTestbed(
     const burn = node('burn', 'for(const end=Date.now()+600;Date.now()<end;);');
     const { usage, durationMs } = await (await web.run({ ...burn, cores: 0.1 })).exited;
     assert.ok(usage.cpuSeconds <= 0.1 * (durationMs / 1000) * 1.1 + 0.02 && usage.throttledCount > 0);
-    for (const limits of [{ cores: 0.5 }, { memoryMiB: 97 }])
+    for (const limits of [{ cores: 0.5 }, { memoryMiB: 193 }])
       await assert.rejects(
         web.run({ ...burn, ...limits }),
         /is to have more than its machine: web1 has 0\.4 cores/,

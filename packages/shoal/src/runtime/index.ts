@@ -5,3 +5,4 @@ export { createGuest, type Guest } from './guest.ts';
 export { defineListener, type ListenerMsu, type ListenerOptions } from './listener.ts';
 export { loadApp } from './load-app.ts';
 export { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts';
+export { enableTypeScript } from './typescript.ts';

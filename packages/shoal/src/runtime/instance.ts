@@ -612,16 +612,16 @@ export class Instance {
   recover(end: number): void {
     for (const lane of [...this.inbox.lanes]) {
       const { poison, counted } = lane.recover();
-      poison.forEach((index, i) => {
+      for (const index of poison) {
         const envelope = new Envelope();
         lane.readHeader(index, envelope);
-        const isCounted = i < counted;
+        const isCounted = index === counted;
         if (!isCounted) {
           this.#tell(envelope, lane, end, ends[end] as string, '');
           this.#releaseLost(lane, index, envelope);
         }
         lane.finishRecovered(index, end, isCounted);
-      });
+      }
     }
     for (const lane of this.inbox.replyLanes) {
       const { poison } = lane.recover();

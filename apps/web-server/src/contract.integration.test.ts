@@ -1,0 +1,4 @@
+import { testContract } from './test/contract.ts';
+import { monolith } from './test/servers.ts';
+
+testContract(monolith);
