@@ -3,4 +3,5 @@ import type { Benchmark } from './report.ts';
 /** Every benchmark by name; loaded only when it is run. */
 export const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   routing: async () => (await import('./routing.ts')).routing,
+  analysis: async () => (await import('./analysis.ts')).analysis,
 };
