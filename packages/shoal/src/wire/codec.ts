@@ -231,6 +231,7 @@ function wrongField(name: string, kind: FieldKind, field: unknown): EncodeError 
 
 const connectionCodec: Codec = new RecordCodec({
   descriptor: 'number',
+  inode: 'number',
   remoteAddress: 'string',
   remotePort: 'number',
   localAddress: 'string',
