@@ -12,6 +12,8 @@ export interface ServerKind {
   readonly name: string;
   /** Program and arguments, to be run with Node. */
   readonly command: readonly string[];
+  /** SIGHUP has it read its certificate anew at once; else it notices by itself within seconds. */
+  readonly reloadsOnHangup: boolean;
 }
 
 export interface TestServer {
@@ -34,9 +36,33 @@ function program(file: string): string {
   return fileURLToPath(new URL(`../${file}.${extension}`, import.meta.url));
 }
 
-export const monolith: ServerKind = { name: 'monolith', command: [program('baseline/monolith-main')] };
-export const clusterOfTwo: ServerKind = { name: 'cluster', command: [program('baseline/cluster-main')] };
-export const nodeHttps: ServerKind = { name: 'node:https', command: [program('baseline/https-main')] };
+export const monolith: ServerKind = {
+  name: 'monolith',
+  command: [program('baseline/monolith-main')],
+  reloadsOnHangup: true,
+};
+export const clusterOfTwo: ServerKind = {
+  name: 'cluster',
+  command: [program('baseline/cluster-main')],
+  reloadsOnHangup: true,
+};
+export const nodeHttps: ServerKind = {
+  name: 'node:https',
+  command: [program('baseline/https-main')],
+  reloadsOnHangup: true,
+};
+
+/** The five MSUs, started as users start an app. */
+export const shoalApp: ServerKind = {
+  name: 'Shoal app',
+  command: [
+    fileURLToPath(new URL(`cli/main.${extension}`, import.meta.resolve('shoal'))),
+    'run',
+    program('app'),
+    '--json',
+  ],
+  reloadsOnHangup: false,
+};
 
 function childrenOf(pid: number): number[] {
   const own = fs
@@ -77,10 +103,12 @@ export async function startServer(
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const listening = /listening on https:\/\/[^ ]+:(\d+)/.exec(line);
+    const look = (line: string): void => {
+      const listening = /listening on [\w:/.]+:(\d+)/.exec(line);
       if (listening !== null) resolve(Number(listening[1]));
-    });
+    };
+    createInterface({ input: child.stdout }).on('line', look);
+    createInterface({ input: child.stderr }).on('line', look);
     void exited.then((code) => reject(new Error(`${kind.name} ended with ${code}: ${errors}`)));
   });
   return {
@@ -94,7 +122,7 @@ export async function startServer(
         .reduce((sum, count) => sum + count, 0),
     renewCertificate: async () => {
       const certificate = writeCertificate(folder);
-      child.kill('SIGHUP');
+      if (kind.reloadsOnHangup) child.kill('SIGHUP');
       return certificate;
     },
     stop: async () => {
