@@ -14,6 +14,8 @@ export interface ServerKind {
   readonly command: readonly string[];
   /** SIGHUP has it read its certificate anew at once; else it notices by itself within seconds. */
   readonly reloadsOnHangup: boolean;
+  /** The line that says that it serves, and takes signals. Its port was in this line or one before. */
+  readonly ready: RegExp;
 }
 
 export interface TestServer {
@@ -40,16 +42,19 @@ export const monolith: ServerKind = {
   name: 'monolith',
   command: [program('baseline/monolith-main')],
   reloadsOnHangup: true,
+  ready: /listening on/,
 };
 export const clusterOfTwo: ServerKind = {
   name: 'cluster',
   command: [program('baseline/cluster-main')],
   reloadsOnHangup: true,
+  ready: /listening on/,
 };
 export const nodeHttps: ServerKind = {
   name: 'node:https',
   command: [program('baseline/https-main')],
   reloadsOnHangup: true,
+  ready: /listening on/,
 };
 
 /** The five MSUs, started as users start an app. */
@@ -62,6 +67,7 @@ export const shoalApp: ServerKind = {
     '--json',
   ],
   reloadsOnHangup: false,
+  ready: /app .*web-server.* runs/,
 };
 
 function childrenOf(pid: number): number[] {
@@ -103,9 +109,11 @@ export async function startServer(
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const port = await new Promise<number>((resolve, reject) => {
+    let seen = 0;
     const look = (line: string): void => {
       const listening = /listening on [\w:/.]+:(\d+)/.exec(line);
-      if (listening !== null) resolve(Number(listening[1]));
+      if (listening !== null) seen = Number(listening[1]);
+      if (kind.ready.test(line)) resolve(seen);
     };
     createInterface({ input: child.stdout }).on('line', look);
     createInterface({ input: child.stderr }).on('line', look);
