@@ -14,7 +14,10 @@ export function roundTrip(codec: Codec, value: unknown): unknown {
   if (length > 0) {
     const tight = Buffer.alloc(length + 64, 0xee);
     assert.equal(codec.encode(value, tight, 0, length - 1), -1);
-    assert.ok(tight.subarray(length - 1).every((byte) => byte === 0xee), 'nothing is written past the limit');
+    assert.ok(
+      tight.subarray(length - 1).every((byte) => byte === 0xee),
+      'nothing is written past the limit',
+    );
     assert.equal(codec.encode(value, tight, 0, length), length);
   }
   const decoded = codec.decode(target, 5, length);
@@ -23,7 +26,9 @@ export function roundTrip(codec: Codec, value: unknown): unknown {
 }
 
 // Lone surrogates have no UTF-8 and become U+FFFD, as everywhere in Node.
-const text = fc.oneof(fc.string({ maxLength: 200 }), fc.string({ unit: 'binary', maxLength: 60 })).map((s) => s.toWellFormed?.() ?? Buffer.from(s).toString());
+const text = fc
+  .oneof(fc.string({ maxLength: 200 }), fc.string({ unit: 'binary', maxLength: 60 }))
+  .map((s) => s.toWellFormed?.() ?? Buffer.from(s).toString());
 const binary = fc.uint8Array({ maxLength: 300 });
 const number = fc.double();
 /** What survives MessagePack as it is. */
