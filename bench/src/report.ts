@@ -1,0 +1,65 @@
+/** What every benchmark shares: how it is called, how its rows are kept and shown. */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+
+export interface BenchOptions {
+  /** Where to write the rows as JSON. */
+  readonly jsonFile?: string;
+  /** Run in a fraction of a second: the figures mean nothing, the code is exercised. */
+  readonly tiny?: boolean;
+}
+
+/** A benchmark. It prints its table and checks its own work; it throws if the work came out wrong. */
+export type Benchmark = (options: BenchOptions) => Promise<void>;
+
+export type Row = Readonly<Record<string, string | number | boolean>>;
+
+/** Prints rows as a table: text to the left, numbers to the right. */
+export function printTable(rows: readonly Row[]): void {
+  const names = Object.keys(rows[0] ?? {});
+  const cells = [names, ...rows.map((row) => names.map((name) => show(row[name])))];
+  const widths = names.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
+  for (const [index, line] of cells.entries()) {
+    const padded = line.map((cell, column) => {
+      const isNumber = typeof rows[Math.max(0, index - 1)]?.[names[column] ?? ''] === 'number';
+      const width = widths[column] ?? 0;
+      return isNumber ? cell.padStart(width) : cell.padEnd(width);
+    });
+    process.stdout.write(`${padded.join('  ').trimEnd()}\n`);
+  }
+}
+
+function show(value: string | number | boolean | undefined): string {
+  if (typeof value !== 'number') return String(value ?? '');
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
+  return value.toPrecision(Math.abs(value) >= 100 ? 4 : 3);
+}
+
+/** Writes rows with the machine they were measured on. */
+export function writeRows(jsonFile: string | undefined, benchmark: string, rows: readonly Row[]): void {
+  if (jsonFile === undefined) return;
+  fs.writeFileSync(jsonFile, `${JSON.stringify({ benchmark, machine: describeMachine(), rows }, null, 2)}\n`);
+}
+
+export function describeMachine(): Row {
+  return {
+    node: process.version,
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: os.availableParallelism(),
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    kernel: `${os.type()} ${os.release()}`,
+  };
+}
+
+/** Of a sorted list; nearest rank. */
+export function quantile(sorted: ArrayLike<number>, q: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))] ?? Number.NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(
+    [...values].sort((a, b) => a - b),
+    0.5,
+  );
+}

@@ -1,0 +1,40 @@
+/** The errors of the package, each with a stable code. Refusals on the data path are outcomes, not errors. */
+
+/** Every error code, with what it means and what to do. Documented in `docs/errors.md`; a test keeps both equal. */
+export const errorCodes = {
+  SHOAL_INVALID_APP:
+    'The app or its deployment is wrong; `problems` lists everything, with places and how to mend it.',
+  SHOAL_APP_LOAD: 'The app module could not be loaded, or its default export is not an app; see the message.',
+  SHOAL_STATES_FULL:
+    'A keyed instance holds as many states as `statesMax` allows; delete some, or raise the limit.',
+  SHOAL_BAD_CALL:
+    'A function of the context was called in a way that its type does not allow; see the message.',
+  SHOAL_START_FAILED: 'An instance or a thread could not be started; see the message for the cause.',
+  SHOAL_STALE_EPOCH:
+    'A command bears an older controller epoch than one already seen; it was not carried out.',
+  SHOAL_OVERLOADED:
+    'An isolated function refused or shed the call; answer 503 and let the caller try again later.',
+  SHOAL_CALL_FAILED:
+    'An isolated function failed (threw, ran over its limit, or its thread was lost); see `reason`.',
+  SHOAL_CONTROL: 'The control endpoint could not be reached, refused the token, or answered with an error.',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** An error of Shoal. `facts` are the figures and names in its message, for programs. */
+export class ShoalError extends Error {
+  override readonly name = 'ShoalError';
+  readonly code: ErrorCode;
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    facts: Readonly<Record<string, unknown>> = {},
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.facts = facts;
+  }
+}

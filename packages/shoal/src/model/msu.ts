@@ -1,0 +1,269 @@
+import type { InstanceId, Key } from './ids.ts';
+import type { ErrorNotice, Message, SendOptions } from './message.ts';
+import type { Connection } from './message-type.ts';
+import type { Acceptance, Reply } from './outcome.ts';
+import { markPlace } from './place.ts';
+import type {
+  InPort,
+  InPorts,
+  OutPort,
+  OutPorts,
+  Publishes,
+  Receives,
+  Requests,
+  Sends,
+  Serves,
+  TimerSpecs,
+} from './port.ts';
+
+/**
+ * What an MSU keeps between messages. It decides which routing policies are legal and what the controller may do.
+ * - `none`: nothing; any instance can handle any message.
+ * - `keyed`: a state per flow key, counted, in `context.states`; a key can move if the type exports and imports it.
+ * - `instance`: one object per instance.
+ * - `pinned`: holds a socket, a TLS session, a file: what it holds stays on its process.
+ */
+export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
+export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
+
+/**
+ * How its handlers run.
+ * - `sync`: a handler returns; the thread of an all-`sync` set of types without handles parks between messages.
+ * - `async`: a handler may await; up to `concurrency` events of an instance are in progress.
+ * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
+ */
+export type ExecutionKind = 'sync' | 'async' | 'blocking';
+export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
+
+/** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
+export type QueueOrder = 'fifo' | 'priority' | 'edf';
+export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
+
+/** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
+export type RestartKind = 'permanent' | 'transient' | 'temporary';
+
+/** Restart policy: at most `intensity` restarts within `periodMs`, then the type is given up and an alarm is logged. */
+export interface RestartPolicy {
+  readonly kind: RestartKind;
+  readonly intensity: number;
+  readonly periodMs: number;
+}
+
+/** A type that must come along: on the same process (`local`), or anywhere (`remote`). */
+export interface Dependency {
+  readonly msu: string;
+  readonly locality: 'local' | 'remote';
+}
+
+/** A resource with a limit that instances of the type use, watched by the controller. */
+export type LimitedResource = 'descriptors' | 'memory' | (string & {});
+
+/** What one event costs, before anything was measured. */
+export interface CostHint {
+  /** Mean milliseconds of handler time of one event. Default 1. */
+  readonly serviceTimeMs?: number;
+  /** Mebibytes of memory of one instance. Default 16. */
+  readonly memoryMiB?: number;
+}
+
+/** Everything declared about an MSU type but its handlers. */
+export interface MsuOptions {
+  /** Unique in the app: letters, digits, `-`. */
+  readonly name: string;
+  /** Default `none`. */
+  readonly state?: StateKind;
+  /** Default `sync`. */
+  readonly execution?: ExecutionKind;
+  /** `async` only: events of one instance in progress at a time. Default 1. */
+  readonly concurrency?: number;
+  /** Default `fifo`. */
+  readonly order?: QueueOrder;
+  /** A message that waited longer is not handled but ends `shed: expired`. Default: none. */
+  readonly deadlineMs?: number;
+  /** An event that runs longer gets its thread killed. Default: none. */
+  readonly runLimitMs?: number;
+  /** Instances: at start, and the bounds the controller keeps to. Defaults 1, 1, 64. */
+  readonly instances?: { readonly initial?: number; readonly min?: number; readonly max?: number };
+  /** Messages the queue of one instance may hold, over all its lanes; 0: only the lanes' own bound. Default 0. */
+  readonly queueMaxMessages?: number;
+  /** Names of the machines that may host it. Default: all. */
+  readonly machines?: readonly string[];
+  /** Types with the same group may share a thread. Default: any that may die together. */
+  readonly colocation?: string;
+  readonly dependencies?: readonly Dependency[];
+  readonly resources?: readonly LimitedResource[];
+  readonly cost?: CostHint;
+  readonly restart?: Partial<RestartPolicy>;
+  /** Messages enter the app here. Default: true where it has no in-port. */
+  readonly entry?: boolean;
+  /** Messages leave the app here. Default: true where it has no out-port. */
+  readonly exit?: boolean;
+}
+
+/** Default {@link RestartPolicy}. */
+export const defaultRestart: RestartPolicy = { kind: 'permanent', intensity: 10, periodMs: 10_000 };
+
+export interface SendPort<T> {
+  /** Sends to one instance of the connected type. */
+  send(payload: T, options?: SendOptions): Acceptance;
+  /** Messages that can be sent now to the endpoint with most room, before `queue-full`. */
+  credit(): number;
+  /** Resolves when there is credit. */
+  ready(): Promise<void>;
+}
+
+export interface PublishPort<T> {
+  /** Sends to every subscribing type. Answers the worst acceptance among them. */
+  publish(payload: T, options?: SendOptions): Acceptance;
+}
+
+export interface RequestPort<Q, R> {
+  /** Asks, and resolves with the reply however it ends; never rejects. `async` and `blocking` types. */
+  request(payload: Q, options?: SendOptions): Promise<Reply<R>>;
+  /** Asks, and calls back as an event of this instance. Any type; the cheaper form. */
+  ask(payload: Q, onReply: (reply: Reply<R>) => void, options?: SendOptions): void;
+  /** Requests that can be made now before one is refused. */
+  credit(): number;
+}
+
+/** A timer of the instance. Timers start by themselves; these change that. */
+export interface TimerControl {
+  /** (Re)starts it: first event after `delayMs`, default its declared delay. */
+  start(delayMs?: number): void;
+  stop(): void;
+}
+
+/** The states of a `keyed` instance. Counted: the controller sees how many there are. */
+export interface KeyedStates<S> {
+  readonly size: number;
+  get(key: Key): S | undefined;
+  /** Throws {@link ShoalError} `SHOAL_STATES_FULL` at the limit. */
+  set(key: Key, state: S): void;
+  delete(key: Key): boolean;
+  keys(): IterableIterator<Key>;
+}
+
+type LiveOutPort<P> =
+  P extends Sends<infer T>
+    ? SendPort<T>
+    : P extends Publishes<infer T>
+      ? PublishPort<T>
+      : P extends Requests<infer Q, infer R>
+        ? RequestPort<Q, R>
+        : never;
+
+/** What an instance is given when it is created. Everything it needs of the outside world comes through here. */
+export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpecs = TimerSpecs> {
+  readonly instanceId: InstanceId;
+  readonly msu: string;
+  readonly out: { readonly [K in keyof Out]: LiveOutPort<Out[K]> };
+  readonly timers: { readonly [K in keyof T]: TimerControl };
+  /** Milliseconds on the machine's monotonic clock. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** States by flow key; for `keyed` types. */
+  states<S>(): KeyedStates<S>;
+  /** Adds to a counter of the type's own, shown beside the platform's. At most 8 names an instance. */
+  count(name: string, amount?: number): void;
+  /** Reports work done outside of handlers (handshakes, packets): items, so that true rates can be computed. */
+  work(items: number): void;
+  /** Adds (or, negative, gives back) what this instance uses of a limited resource it declared. */
+  use(resource: LimitedResource, amount: number): void;
+  /** What waits outside of the queue (connections in handshake, say): counts as queue length. */
+  waiting(amount: number): void;
+  /**
+   * Takes an accepted connection out of its message, once; the caller owns the socket from now on. Null where the
+   * connection is not there any more. What is not taken is closed when the handler has returned.
+   */
+  takeConnection(connection: Connection): import('node:net').Socket | null;
+  /** Writes to the log of the runtime, with the instance's name. */
+  log(
+    level: 'debug' | 'info' | 'warn' | 'error',
+    text: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ): void;
+}
+
+type Handler<P> =
+  P extends Receives<infer T>
+    ? (payload: T, message: Message) => void | Promise<void>
+    : P extends Serves<infer Q, infer R>
+      ? (payload: Q, message: Message) => R | Promise<R>
+      : never;
+
+/** The live half of an instance: a handler per in-port and per timer, and what to do at the edges of its life. */
+export type Handlers<In extends InPorts, T extends TimerSpecs> = {
+  readonly [K in keyof In]: Handler<In[K]>;
+} & {
+  readonly [K in keyof T as string extends K ? never : K]: () => void | Promise<void>;
+} & {
+  /** A message that this instance handled has failed further on: free what is held for it. */
+  readonly onError?: (notice: ErrorNotice) => void;
+  /** No new work comes. Resolve when nothing is held any more (connections ended, say); there is a deadline. */
+  readonly onDrain?: () => void | Promise<void>;
+  /** Last call: the instance is removed or the process stops. */
+  readonly onClose?: () => void | Promise<void>;
+  /** `keyed` types whose keys can move: takes the state of a key out, as a structured value. */
+  readonly exportState?: (key: Key) => unknown;
+  /** `keyed` types whose keys can move: puts an exported state in. */
+  readonly importState?: (key: Key, state: unknown) => void;
+};
+
+/** A named port of a named type: what `connect` takes. */
+export type PortRef<P extends InPort | OutPort> = P & { readonly msu: string; readonly port: string };
+
+/** An MSU type: plain data, plus the function that makes an instance's handlers. */
+export interface MsuType<
+  In extends InPorts = InPorts,
+  Out extends OutPorts = OutPorts,
+  T extends TimerSpecs = TimerSpecs,
+> {
+  readonly options: MsuOptions;
+  readonly in: { readonly [K in keyof In]: PortRef<In[K]> };
+  readonly out: { readonly [K in keyof Out]: PortRef<Out[K]> };
+  readonly timers: T;
+  // Method syntax: a type with precise ports still is an MsuType.
+  create(context: MsuContext<Out, T>): Handlers<In, T> | Promise<Handlers<In, T>>;
+}
+
+/** Argument of {@link defineMsu}. */
+export interface MsuDefinition<In extends InPorts, Out extends OutPorts, T extends TimerSpecs>
+  extends MsuOptions {
+  readonly in?: In;
+  readonly out?: Out;
+  readonly timers?: T;
+  /** Makes the handlers of one instance, on its thread. */
+  create(context: MsuContext<Out, T>): Handlers<In, T> | Promise<Handlers<In, T>>;
+}
+
+function refer<P extends InPort | OutPort>(
+  msu: string,
+  ports: Readonly<Record<string, P>>,
+): Record<string, PortRef<P>> {
+  const refs: Record<string, PortRef<P>> = {};
+  for (const [port, declared] of Object.entries(ports)) refs[port] = { ...declared, msu, port };
+  return refs;
+}
+
+/**
+ * Declares an MSU type: the smallest part of a service that can be cloned by itself. Nothing is checked here but
+ * types; `validate` reports every mistake of an app at once.
+ */
+export function defineMsu<
+  const In extends InPorts = Record<never, never>,
+  const Out extends OutPorts = Record<never, never>,
+  const T extends TimerSpecs = Record<never, never>,
+>(definition: MsuDefinition<In, Out, T>): MsuType<In, Out, T> {
+  const { in: inPorts, out: outPorts, timers, create, ...options } = definition;
+  return markPlace(
+    {
+      options,
+      in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
+      out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
+      timers: timers ?? ({} as T),
+      create,
+    },
+    defineMsu,
+  );
+}

@@ -1,0 +1,74 @@
+/** What the agent knows of an instance: where it is, its lanes, and its counters over all of them. */
+import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
+import { createLaneMemory, ends, type LaneBounds, type LaneMemory, LaneProbe } from '../transport/index.ts';
+import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
+import type { ThreadLane } from './thread-messages.ts';
+
+/** A lane as the agent sees it. */
+export interface AgentLane {
+  readonly probe: LaneProbe;
+  /** Its sender is gone for good: dropped when it is empty. */
+  isClosing: boolean;
+}
+
+export class AgentInstance {
+  readonly id: InstanceId;
+  readonly msu: GraphMsu;
+  readonly block: SharedArrayBuffer = createInstanceBlock();
+  readonly stats: Float64Array = new Float64Array(this.block);
+  threadId: ThreadId;
+  phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** Names of the custom counters, by slot. */
+  readonly counterNames: string[] = [];
+  /** Lanes by sending thread. */
+  readonly lanes: Map<ThreadId, AgentLane> = new Map();
+  readonly replyLanes: Map<ThreadId, LaneMemory> = new Map();
+  /** Ends counted in lanes that are gone. */
+  readonly #folded: number[] = ends.map(() => 0);
+
+  constructor(id: InstanceId, msu: GraphMsu, threadId: ThreadId) {
+    this.id = id;
+    this.msu = msu;
+    this.threadId = threadId;
+  }
+
+  /** The lane from a thread; made where it is missing. */
+  lane(from: ThreadId, bounds: LaneBounds): { memory: LaneMemory; isNew: boolean } {
+    const known = this.lanes.get(from);
+    if (known !== undefined) return { memory: known.probe.memory, isNew: false };
+    const memory = createLaneMemory(bounds);
+    this.lanes.set(from, { probe: new LaneProbe(memory), isClosing: false });
+    return { memory, isNew: true };
+  }
+
+  /** Every lane that leads to it, as its thread is told. */
+  allLanes(): ThreadLane[] {
+    return [
+      ...[...this.lanes.values()].map((lane) => ({ lane: lane.probe.memory, isReply: false })),
+      ...[...this.replyLanes.values()].map((lane) => ({ lane, isReply: true })),
+    ];
+  }
+
+  /** Accepted and ended messages over all ways in. Ends by end code. */
+  counts(): { accepted: number; ended: number[] } {
+    const ended = this.#folded.map(
+      (count, end) => count + (this.stats[InstanceFloat.localEnds + end] as number),
+    );
+    let accepted = this.stats[InstanceFloat.localAccepted] as number;
+    for (const count of this.#folded) accepted += count;
+    for (const [from, lane] of this.lanes) {
+      const { accepted: laneAccepted, waiting, ended: laneEnded } = lane.probe.read();
+      accepted += laneAccepted;
+      laneEnded.forEach((count, end) => {
+        ended[end] = (ended[end] as number) + count;
+      });
+      if (lane.isClosing && waiting === 0) {
+        laneEnded.forEach((count, end) => {
+          this.#folded[end] = (this.#folded[end] as number) + count;
+        });
+        this.lanes.delete(from);
+      }
+    }
+    return { accepted, ended };
+  }
+}

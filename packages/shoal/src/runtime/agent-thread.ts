@@ -1,0 +1,169 @@
+/** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import { createThreadBlock, type ThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
+import type { HostOrigin, ThreadReport, ThreadRequestBody, ThreadStart } from './thread-messages.ts';
+
+/** The entry of a thread, from source or from dist, whichever this file is. */
+const entry = new URL(
+  import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js',
+  import.meta.url,
+);
+
+export type ThreadAnswer =
+  | { readonly isOk: true; readonly hasErrorHandler: boolean }
+  | { readonly isOk: false; readonly detail: string };
+
+export interface AgentThreadOptions {
+  readonly threadId: ThreadId;
+  readonly name: string;
+  readonly appUrl: string;
+  readonly graph: AppGraph;
+  readonly limits: Limits;
+  readonly core: number;
+  readonly nice: number;
+  readonly scheduling: QueueOrder;
+  readonly seed: number;
+  /** Present for a thread that the agent did not start and cannot end: that of a program that uses Shoal as a library. */
+  readonly guest?: GuestLink;
+}
+
+/** A thread of somebody else's, and the way to it. */
+export interface GuestLink {
+  readonly port: MessagePort;
+  readonly block: SharedArrayBuffer;
+}
+
+/** How a worker ended. */
+export interface ThreadEnd {
+  readonly exitCode: number;
+  /** What it threw, if that is why. */
+  readonly error: Error | null;
+}
+
+export class AgentThread {
+  readonly options: AgentThreadOptions;
+  readonly block: ThreadBlock;
+  /** In the order in which they were placed. */
+  readonly instances: Set<InstanceId> = new Set();
+  phase: 'starting' | 'spare' | 'serving' | 'lost' = 'starting';
+  nice: number;
+  restarts = 0;
+  generation = -1;
+  startedAtMs = 0;
+  /** Settled while no replacement is under way. */
+  replacing: Promise<void> = Promise.resolve();
+  /** Why the agent is ending it; null: it is not. */
+  killReason: HostOrigin | 'stop' | null = null;
+  #worker: Worker | MessagePort | null = null;
+  #requests = 0;
+  readonly #waiting = new Map<number, (answer: ThreadAnswer) => void>();
+
+  constructor(options: AgentThreadOptions) {
+    this.options = options;
+    this.nice = options.nice;
+    this.block = viewThreadBlock(options.guest?.block ?? createThreadBlock());
+  }
+
+  get id(): ThreadId {
+    return this.options.threadId;
+  }
+
+  /** Starts a worker, the first or a replacement. Resolves when it has loaded the app. */
+  start(
+    nowMs: number,
+    onReport: (report: ThreadReport) => void,
+    onEnd: (end: ThreadEnd) => void,
+  ): Promise<void> {
+    this.generation++;
+    this.killReason = null;
+    this.phase = 'starting';
+    this.startedAtMs = nowMs;
+    const { guest } = this.options;
+    const worker = guest === undefined ? this.#startWorker() : guest.port;
+    this.#worker = worker;
+    let error: Error | null = null;
+    return new Promise((resolve) => {
+      worker.on('message', (report: ThreadReport) => {
+        if (report.kind === 'ready') resolve();
+        else if (report.kind === 'answer') this.#answered(report);
+        else onReport(report);
+      });
+      worker.on('error', (thrown: unknown) => {
+        error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      });
+      worker.once(guest === undefined ? 'exit' : 'close', (exitCode: number) => {
+        this.#worker = null;
+        this.phase = 'lost';
+        for (const answer of this.#waiting.values()) answer({ isOk: false, detail: 'the thread ended' });
+        this.#waiting.clear();
+        resolve();
+        onEnd({ exitCode: exitCode ?? 0, error });
+      });
+      if (guest !== undefined) resolve();
+    });
+  }
+
+  #startWorker(): Worker {
+    const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
+    Atomics.store(this.block.words, ThreadWord.running, 0);
+    const workerData: ThreadStart = {
+      threadId,
+      name,
+      appUrl,
+      graph,
+      limits,
+      block: this.block.buffer,
+      core,
+      nice: this.nice,
+      scheduling,
+      generation: this.generation,
+      seed: seed + this.generation,
+    };
+    return new Worker(entry, {
+      workerData,
+      name: `shoal-${name}`,
+      ...(limits.threadHeapMaxMiB > 0
+        ? { resourceLimits: { maxOldGenerationSizeMb: limits.threadHeapMaxMiB } }
+        : {}),
+    });
+  }
+
+  #answered(report: Extract<ThreadReport, { kind: 'answer' }>): void {
+    const resolve = this.#waiting.get(report.requestId);
+    this.#waiting.delete(report.requestId);
+    resolve?.(
+      report.isOk
+        ? { isOk: true, hasErrorHandler: report.hasErrorHandler }
+        : { isOk: false, detail: report.detail },
+    );
+  }
+
+  /** Asks the thread to do something. Never rejects. */
+  ask(body: ThreadRequestBody): Promise<ThreadAnswer> {
+    const worker = this.#worker;
+    if (worker === null) return Promise.resolve({ isOk: false, detail: 'the thread is not running' });
+    const requestId = ++this.#requests;
+    const answered = new Promise<ThreadAnswer>((resolve) => this.#waiting.set(requestId, resolve));
+    worker.postMessage({ requestId, body });
+    Atomics.add(this.block.words, ThreadWord.control, 1);
+    this.ring();
+    return answered;
+  }
+
+  /** Wakes the thread. */
+  ring(): void {
+    Atomics.add(this.block.words, ThreadWord.bell, 1);
+    Atomics.notify(this.block.words, ThreadWord.bell);
+  }
+
+  /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
+  async terminate(): Promise<void> {
+    if (this.#worker instanceof Worker) await this.#worker.terminate();
+    else this.#worker?.close();
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== null;
+  }
+}

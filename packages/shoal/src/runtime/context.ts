@@ -1,0 +1,207 @@
+/** The context that an instance's handlers are made with. */
+import {
+  type GraphMsu,
+  type Key,
+  type KeyedStates,
+  type MsuContext,
+  type PublishPort,
+  type RequestPort,
+  type SendPort,
+  ShoalError,
+  type TimerControl,
+} from '../model/index.ts';
+import { takeConnection } from './connection-owner.ts';
+import type { DueEntry } from './due-heap.ts';
+import type { Instance } from './instance.ts';
+import { LivePublishPort, LiveRequestPort, LiveSendPort } from './out-port.ts';
+import { countersFloat, countersMax, InstanceFloat, resourcesFloat } from './shared-block.ts';
+
+type LivePort = SendPort<unknown> | PublishPort<unknown> | RequestPort<unknown, unknown>;
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  text: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
+
+/** States by key, counted in the instance's block. */
+class CountedStates implements KeyedStates<unknown> {
+  readonly #states = new Map<Key, unknown>();
+  readonly #instance: Instance;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+  }
+
+  get size(): number {
+    return this.#states.size;
+  }
+
+  has(key: Key): boolean {
+    return this.#states.has(key);
+  }
+
+  get(key: Key): unknown {
+    return this.#states.get(key);
+  }
+
+  set(key: Key, state: unknown): void {
+    const { statesMax } = this.#instance.thread.limits;
+    if (this.#states.size >= statesMax && !this.#states.has(key)) {
+      throw new ShoalError(
+        'SHOAL_STATES_FULL',
+        `Instance ${this.#instance.id} of '${this.#instance.graph.name}' holds ${statesMax} states, its limit: delete some, or raise limits.statesMax.`,
+        { limit: statesMax },
+      );
+    }
+    this.#states.set(key, state);
+    this.#instance.stats[InstanceFloat.states] = this.#states.size;
+  }
+
+  delete(key: Key): boolean {
+    const wasThere = this.#states.delete(key);
+    this.#instance.stats[InstanceFloat.states] = this.#states.size;
+    return wasThere;
+  }
+
+  keys(): IterableIterator<Key> {
+    return this.#states.keys();
+  }
+}
+
+/** Slots of a named figure: `names[i]` is at `start + i`. */
+class NamedFigures {
+  readonly #names: string[];
+  readonly #instance: Instance;
+  readonly #start: number;
+
+  constructor(instance: Instance, start: number, names: readonly string[]) {
+    this.#instance = instance;
+    this.#start = start;
+    this.#names = [...names];
+  }
+
+  add(name: string, amount: number, isFixed: boolean): void {
+    let slot = this.#names.indexOf(name);
+    if (slot < 0) {
+      if (isFixed) {
+        throw new ShoalError(
+          'SHOAL_BAD_CALL',
+          `'${this.#instance.graph.name}' does not declare the resource '${name}': add it to its resources.`,
+        );
+      }
+      if (this.#names.length >= countersMax) {
+        throw new ShoalError(
+          'SHOAL_BAD_CALL',
+          `At most ${countersMax} counters an instance; '${name}' is one more.`,
+        );
+      }
+      slot = this.#names.push(name) - 1;
+      this.#instance.thread.nameCounter(this.#instance, slot, name);
+    }
+    const at = this.#start + slot;
+    this.#instance.stats[at] = (this.#instance.stats[at] as number) + amount;
+  }
+}
+
+function createTimer(
+  instance: Instance,
+  timer: GraphMsu['timers'][number],
+  run: () => unknown,
+): TimerControl {
+  let entry: DueEntry | null = null;
+  const arm = (delayMs: number): void => {
+    entry = instance.thread.after(delayMs, () => {
+      entry = null;
+      instance.enqueueTimer(run, timer.priority);
+      if (timer.periodMs > 0) arm(timer.periodMs);
+    });
+  };
+  const stop = (): void => {
+    if (entry !== null) entry.isCancelled = true;
+    entry = null;
+  };
+  return {
+    start: (delayMs = timer.delayMs) => {
+      stop();
+      arm(delayMs);
+    },
+    stop,
+  };
+}
+
+function createPorts(instance: Instance): Record<string, LivePort> {
+  const ports: Record<string, LivePort> = {};
+  const routes = [...instance.thread.routes.values()].filter(
+    (route) => route.edge.fromMsu === instance.graph.name,
+  );
+  for (const port of instance.graph.out) {
+    const own = routes.filter((route) => route.edge.fromPort === port.name);
+    const [first] = own;
+    if (port.kind === 'publishes') ports[port.name] = new LivePublishPort(instance, own);
+    else if (first === undefined)
+      throw new ShoalError('SHOAL_START_FAILED', `Port '${port.name}' is not connected.`);
+    else
+      ports[port.name] =
+        port.kind === 'sends' ? new LiveSendPort(instance, first) : new LiveRequestPort(instance, first);
+  }
+  return ports;
+}
+
+/** The context, and what must be done when the instance starts and ends. */
+export interface LiveContext {
+  readonly context: MsuContext;
+  /** Starts the declared timers. */
+  startTimers(): void;
+  stopTimers(): void;
+}
+
+export function createContext(instance: Instance, log: Log): LiveContext {
+  const { thread, graph, stats } = instance;
+  const counters = new NamedFigures(instance, countersFloat, []);
+  const resources = new NamedFigures(instance, resourcesFloat, graph.resources.slice(0, countersMax));
+  const timers: Record<string, TimerControl> = {};
+  for (const timer of graph.timers) {
+    timers[timer.name] = createTimer(instance, timer, () =>
+      (instance.handlers[timer.name] as () => unknown)(),
+    );
+  }
+  let states: CountedStates | null = null;
+  const context: MsuContext = {
+    instanceId: instance.id,
+    msu: graph.name,
+    out: createPorts(instance) as MsuContext['out'],
+    timers,
+    now: () => thread.time(),
+    random: thread.random,
+    states: <S>() => {
+      if (states === null) {
+        const counted = new CountedStates(instance);
+        states = counted;
+        instance.holdsKey = (key) => counted.has(key);
+      }
+      return states as unknown as KeyedStates<S>;
+    },
+    count: (name, amount = 1) => counters.add(name, amount, false),
+    work: (items) => {
+      stats[InstanceFloat.workItems] = (stats[InstanceFloat.workItems] as number) + items;
+    },
+    use: (resource, amount) => resources.add(resource, amount, true),
+    waiting: (amount) => {
+      stats[InstanceFloat.waitingReported] = (stats[InstanceFloat.waitingReported] as number) + amount;
+    },
+    takeConnection: (connection) => {
+      stats[InstanceFloat.holdsHandles] = 1;
+      return takeConnection(connection);
+    },
+    log,
+  };
+  return {
+    context,
+    startTimers: () => {
+      for (const timer of Object.values(timers)) timer.start();
+    },
+    stopTimers: () => {
+      for (const timer of Object.values(timers)) timer.stop();
+    },
+  };
+}

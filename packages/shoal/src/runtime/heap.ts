@@ -1,0 +1,48 @@
+/** A binary heap. `isBefore` must be a strict order; what is equal by it comes out in any order. */
+export class Heap<T> {
+  readonly #entries: T[] = [];
+  readonly #isBefore: (a: T, b: T) => boolean;
+
+  constructor(isBefore: (a: T, b: T) => boolean) {
+    this.#isBefore = isBefore;
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  peek(): T | undefined {
+    return this.#entries[0];
+  }
+
+  push(entry: T): void {
+    const entries = this.#entries;
+    let at = entries.length;
+    entries.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!this.#isBefore(entry, entries[parent] as T)) break;
+      entries[at] = entries[parent] as T;
+      at = parent;
+    }
+    entries[at] = entry;
+  }
+
+  pop(): T | undefined {
+    const entries = this.#entries;
+    const first = entries[0];
+    const last = entries.pop() as T;
+    if (entries.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= entries.length) break;
+      if (child + 1 < entries.length && this.#isBefore(entries[child + 1] as T, entries[child] as T)) child++;
+      if (!this.#isBefore(entries[child] as T, last)) break;
+      entries[at] = entries[child] as T;
+      at = child;
+    }
+    entries[at] = last;
+    return first;
+  }
+}

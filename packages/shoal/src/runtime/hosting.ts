@@ -1,0 +1,276 @@
+/**
+ * Carries out what the agent asks of a thread: creates, attaches, routes, drains and removes instances. Requests
+ * are carried out one after the other; each is answered.
+ */
+import { type App, type AppGraph, type GraphMsu, type InstanceId, ShoalError } from '../model/index.ts';
+import { failedCode, LaneReader, LaneWriter, shedCode } from '../transport/index.ts';
+import { createContext, type LiveContext, type Log } from './context.ts';
+import { Instance } from './instance.ts';
+import { type LiveEndpoint, publishedQueueLength, Route } from './route.ts';
+import { InstanceFloat, viewThreadBlock } from './shared-block.ts';
+import type {
+  ThreadEndpoint,
+  ThreadLane,
+  ThreadReport,
+  ThreadRequest,
+  ThreadRequestBody,
+} from './thread-messages.ts';
+import type { ThreadRuntime } from './thread-runtime.ts';
+
+/** Between two looks whether a draining instance is idle. */
+const drainPollMs = 10;
+
+const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
+  'tables',
+  'reply-ways',
+  'attach',
+  'nice',
+  'forget',
+]);
+
+interface Hosted {
+  readonly instance: Instance;
+  readonly live: LiveContext | null;
+}
+
+export class Hosting {
+  readonly #thread: ThreadRuntime;
+  readonly #graph: AppGraph;
+  readonly #loadApp: () => Promise<App>;
+  readonly #post: (report: ThreadReport) => void;
+  readonly #setNice: (nice: number) => void;
+  readonly #generation: number;
+  readonly #hosted = new Map<InstanceId, Hosted>();
+  /** By lane id: one writer a lane, however often the lane is posted. */
+  readonly #writers = new Map<number, LaneWriter>();
+  #last: Promise<void> = Promise.resolve();
+  #isBusy = 0;
+
+  constructor(options: {
+    thread: ThreadRuntime;
+    graph: AppGraph;
+    loadApp: () => Promise<App>;
+    post: (report: ThreadReport) => void;
+    setNice: (nice: number) => void;
+    generation: number;
+  }) {
+    this.#thread = options.thread;
+    this.#graph = options.graph;
+    this.#loadApp = options.loadApp;
+    this.#post = options.post;
+    this.#setNice = options.setNice;
+    this.#generation = options.generation;
+    for (const edge of options.graph.edges) {
+      const from = this.#msu(edge.fromMsu);
+      const to = this.#msu(edge.toMsu);
+      this.#thread.routes.set(edge.id, new Route(edge, from, to));
+    }
+  }
+
+  #msu(name: string): GraphMsu {
+    const msu = this.#graph.msus.find((candidate) => candidate.name === name);
+    if (msu === undefined)
+      throw new ShoalError('SHOAL_START_FAILED', `There is no MSU type '${name}' in the app.`);
+    return msu;
+  }
+
+  /** A thread may park while nothing is under way here and no instance needs the event loop. */
+  get canPark(): boolean {
+    if (this.#isBusy > 0 || this.#hosted.size === 0) return false;
+    for (const { instance } of this.#hosted.values()) {
+      const { execution, state } = instance.graph;
+      if (execution !== 'sync' || state === 'pinned' || instance.isDraining || instance.inProgress > 0)
+        return false;
+    }
+    return true;
+  }
+
+  /** Takes a request; it is answered when it is done. */
+  accept(request: ThreadRequest): void {
+    const { body } = request;
+    // Draining waits for work to end, and must not hold up what comes after it.
+    if (body.kind === 'drain') {
+      this.#answer(request, this.#drain(body.instanceId));
+      return;
+    }
+    // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
+    if (immediate.has(body.kind) && this.#isBusy === 0) {
+      this.#answerNow(request);
+      return;
+    }
+    this.#isBusy++;
+    this.#last = this.#last
+      .then(() => this.#answer(request, this.#carryOut(body)))
+      .finally(() => this.#isBusy--);
+  }
+
+  #answerNow(request: ThreadRequest): void {
+    try {
+      this.#apply(request.body);
+      this.#post({ kind: 'answer', requestId: request.requestId, isOk: true, hasErrorHandler: false });
+    } catch (error) {
+      this.#post({ kind: 'answer', requestId: request.requestId, isOk: false, detail: String(error) });
+    }
+  }
+
+  async #answer(request: ThreadRequest, work: Promise<boolean>): Promise<void> {
+    try {
+      const hasErrorHandler = await work;
+      this.#post({ kind: 'answer', requestId: request.requestId, isOk: true, hasErrorHandler });
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#post({ kind: 'answer', requestId: request.requestId, isOk: false, detail });
+    }
+  }
+
+  async #carryOut(body: ThreadRequestBody): Promise<boolean> {
+    switch (body.kind) {
+      case 'host':
+        return this.#host(body);
+      case 'remove':
+        await this.#remove(body.instanceId);
+        return false;
+      case 'stop':
+        for (const id of [...this.#hosted.keys()]) await this.#remove(id);
+        return false;
+      default:
+        this.#apply(body);
+        return false;
+    }
+  }
+
+  /** What needs no waiting. */
+  #apply(body: ThreadRequestBody): void {
+    switch (body.kind) {
+      case 'attach':
+        this.#attach(this.#instance(body.instanceId), body.lanes);
+        return;
+      case 'reply-ways':
+        for (const { instanceId, lane, threadBlock, wantsNotices } of body.ways) {
+          const bell = viewThreadBlock(threadBlock).words;
+          this.#thread.replyWays.set(instanceId, { writer: this.#writer(lane), bell, wantsNotices });
+        }
+        return;
+      case 'tables':
+        for (const table of body.tables) {
+          const endpoints = table.endpoints.map((endpoint) => this.#endpoint(endpoint));
+          this.#thread.routes.get(table.edgeId)?.install(table.version, endpoints, this.#thread.random);
+        }
+        return;
+      case 'nice':
+        this.#setNice(body.nice);
+        return;
+      case 'forget':
+        this.#forget(body.instanceIds, body.laneIds);
+        return;
+      default:
+        throw new Error(`${body.kind} is not carried out here`);
+    }
+  }
+
+  #writer(lane: ThreadLane['lane']): LaneWriter {
+    let writer = this.#writers.get(lane.id);
+    if (writer === undefined) {
+      writer = new LaneWriter(lane);
+      this.#writers.set(lane.id, writer);
+    }
+    return writer;
+  }
+
+  #endpoint(endpoint: ThreadEndpoint): LiveEndpoint {
+    const { instanceId, weight, isDraining, way } = endpoint;
+    const stats = new Float64Array(endpoint.block);
+    if (way === null) {
+      const local = this.#instance(instanceId);
+      const queueLength = (): number => local.waiting + local.inProgress;
+      return { instanceId, weight, isDraining, stats, local, writer: null, bell: null, queueLength };
+    }
+    const writer = this.#writer(way.lane);
+    const block = viewThreadBlock(way.threadBlock);
+    // What this thread has sent there is known exactly; what others have, as of the receiver's last event. An
+    // event in service counts as one.
+    const queueLength = (): number =>
+      Math.max(writer.pending(), publishedQueueLength(stats) + (block.words[2] === instanceId ? 1 : 0));
+    return { instanceId, weight, isDraining, stats, local: null, writer, bell: block.words, queueLength };
+  }
+
+  #forget(instanceIds: readonly InstanceId[], laneIds: readonly number[]): void {
+    for (const id of instanceIds) this.#thread.replyWays.delete(id);
+    const gone = new Set(laneIds);
+    for (const id of gone) this.#writers.delete(id);
+    for (const { instance } of this.#hosted.values()) instance.inbox.closeLanes(gone);
+  }
+
+  #instance(id: InstanceId): Instance {
+    const instance = this.#hosted.get(id)?.instance;
+    if (instance === undefined) throw new Error(`instance ${id} is not on thread ${this.#thread.id}`);
+    return instance;
+  }
+
+  #attach(instance: Instance, lanes: readonly ThreadLane[]): void {
+    for (const { lane, isReply } of lanes) {
+      if (isReply) instance.inbox.replyLanes.push(new LaneReader(lane, true));
+      else instance.inbox.lanes.push(new LaneReader(lane, instance.isOrdered));
+    }
+  }
+
+  async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {
+    const graph = this.#msu(body.msu);
+    const instance = new Instance(this.#thread, body.instanceId, graph, body.block, this.#generation);
+    this.#attach(instance, body.lanes);
+    if (body.origin !== 'new') instance.recover(failedCode(body.origin));
+    if (body.isBuried) {
+      instance.discard(failedCode('thread-lost'));
+      return false;
+    }
+    const app = await this.#loadApp();
+    const msu = app.msus.find((candidate) => candidate.options.name === body.msu);
+    if (msu === undefined)
+      throw new ShoalError('SHOAL_START_FAILED', `The app has no MSU type '${body.msu}' any more.`);
+    const log: Log = (level, text, fields = {}) =>
+      this.#post({ kind: 'log', level, msu: body.msu, instanceId: body.instanceId, text, fields });
+    const live = createContext(instance, log);
+    instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
+    checkHandlers(graph, instance.handlers);
+    this.#hosted.set(body.instanceId, { instance, live });
+    this.#thread.add(instance);
+    live.startTimers();
+    this.#thread.requestTurn();
+    return instance.handlers.onError !== undefined;
+  }
+
+  /** No new work comes any more: waits until nothing is left. The agent has the deadline. */
+  async #drain(id: InstanceId): Promise<boolean> {
+    const instance = this.#instance(id);
+    instance.isDraining = true;
+    await instance.handlers.onDrain?.();
+    while (!instance.isIdle && this.#hosted.has(id)) {
+      await new Promise<void>((resolve) => this.#thread.after(drainPollMs, resolve));
+    }
+    return false;
+  }
+
+  async #remove(id: InstanceId): Promise<void> {
+    const hosted = this.#hosted.get(id);
+    if (hosted === undefined) return;
+    hosted.live?.stopTimers();
+    // What still waits ends as `shed: stopping`; its senders have other endpoints by now.
+    hosted.instance.discard(shedCode('stopping'));
+    this.#hosted.delete(id);
+    this.#thread.delete(id);
+    this.#thread.requestTurn();
+    await hosted.instance.handlers.onClose?.();
+    hosted.instance.stats[InstanceFloat.queueLength] = 0;
+  }
+}
+
+/** A JavaScript user gets no help from the compiler: say at start what is missing. */
+function checkHandlers(graph: GraphMsu, handlers: Readonly<Record<string, unknown>>): void {
+  const names = [...graph.in.map((port) => port.name), ...graph.timers.map((timer) => timer.name)];
+  const missing = names.filter((name) => typeof handlers?.[name] !== 'function');
+  if (missing.length === 0) return;
+  throw new ShoalError(
+    'SHOAL_START_FAILED',
+    `create() of '${graph.name}' must return a handler function for each in-port and timer; missing: ${missing.join(', ')}.`,
+  );
+}

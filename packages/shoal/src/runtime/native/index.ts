@@ -1,0 +1,3 @@
+export * from './descriptor.ts';
+export { errnoName, type NativeResult } from './result.ts';
+export * from './thread.ts';

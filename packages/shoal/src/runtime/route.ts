@@ -1,0 +1,110 @@
+/**
+ * A route: one edge of the graph as one thread sees it. Its table is replaced whole; everything on the path of a
+ * message is looked up when the table is installed, not when a message is sent.
+ */
+import { type GraphEdge, type GraphMsu, type InstanceId, type Key, machineId } from '../model/index.ts';
+import type { LaneWriter } from '../transport/index.ts';
+import { type Codec, createCodec, type Envelope } from '../wire/index.ts';
+import type { Instance } from './instance.ts';
+import { createRouter, type Router, type RouterContext, type RouterEndpoint } from './routing/index.ts';
+import { InstanceFloat } from './shared-block.ts';
+
+/** One way to an instance: by reference within the thread, else by a lane. */
+export interface LiveEndpoint {
+  readonly instanceId: InstanceId;
+  readonly weight: number;
+  readonly isDraining: boolean;
+  readonly local: Instance | null;
+  readonly writer: LaneWriter | null;
+  /** Bell of the thread of the instance. */
+  readonly bell: Int32Array | null;
+  /** The block of the instance. */
+  readonly stats: Float64Array;
+  /** Messages waiting there, as well as can be known from here. */
+  readonly queueLength: () => number;
+}
+
+export class Route {
+  readonly edge: GraphEdge;
+  /** Position of the in-port in the receiving type. */
+  readonly port: number;
+  readonly codec: Codec;
+  readonly replyCodec: Codec | null;
+  /** Milliseconds from acceptance to the deadline; 0: none. */
+  readonly deadlineMs: number;
+  readonly timeoutMs: number;
+  version = 0;
+  endpoints: readonly LiveEndpoint[] = [];
+  #router: Router | null = null;
+  readonly #context: MutableContext = {
+    originMachine: thisMachine,
+    provenance: nobody,
+    provenanceLength: 0,
+    to: 0,
+  };
+
+  constructor(edge: GraphEdge, from: GraphMsu, to: GraphMsu) {
+    const port = to.in.findIndex((candidate) => candidate.name === edge.toPort);
+    const inPort = to.in[port];
+    if (inPort === undefined) throw new Error(`edge ${edge.id} leads to no port`);
+    this.edge = edge;
+    this.port = port;
+    this.codec = createCodec(inPort.message);
+    this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
+    this.deadlineMs = to.deadlineMs;
+    this.timeoutMs = from.out.find((candidate) => candidate.name === edge.fromPort)?.timeoutMs ?? 0;
+  }
+
+  /** Replaces the table. An older version is ignored. */
+  install(version: number, endpoints: readonly LiveEndpoint[], random: () => number): void {
+    if (version < this.version) return;
+    this.version = version;
+    this.endpoints = endpoints;
+    this.#router = createRouter(
+      this.edge.routing,
+      endpoints.map(routerEndpoint),
+      random,
+      this.#context,
+      this.#router ?? undefined,
+    );
+  }
+
+  /** The endpoint for a message, or null. `cause`: the message whose chain goes on. */
+  choose(flowKey: Key, to: InstanceId | undefined, cause: Envelope | null): LiveEndpoint | null {
+    const router = this.#router;
+    if (router === null) return null;
+    if (to !== undefined) return this.endpoints[router.indexOf(to)] ?? null;
+    if (this.edge.routing === 'same-instance') {
+      const provenance = cause?.provenance ?? nobody;
+      this.#context.provenance = provenance;
+      this.#context.provenanceLength = provenance.length;
+    }
+    return this.endpoints[router.choose(flowKey)] ?? null;
+  }
+}
+
+const nobody: readonly InstanceId[] = [];
+/** All endpoints are on this machine and in this process: there are no links to others yet. */
+const thisMachine = machineId('this');
+
+interface MutableContext extends RouterContext {
+  provenance: readonly InstanceId[];
+  provenanceLength: number;
+}
+
+function routerEndpoint(endpoint: LiveEndpoint): RouterEndpoint {
+  return {
+    instanceId: endpoint.instanceId,
+    machine: thisMachine,
+    isLocalProcess: true,
+    weight: endpoint.weight,
+    isDraining: endpoint.isDraining,
+    queueLength: endpoint.queueLength,
+    holds: (key) => endpoint.local?.holdsKey(key) ?? false,
+  };
+}
+
+/** Queue length of an instance by its block, for an endpoint within the thread and for one by a lane. */
+export function publishedQueueLength(stats: Float64Array): number {
+  return (stats[InstanceFloat.queueLength] as number) + (stats[InstanceFloat.inService] as number);
+}

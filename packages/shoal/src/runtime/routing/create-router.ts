@@ -1,0 +1,123 @@
+import type { RoutingPolicy } from '../../model/index.ts';
+import { chooseKeyed, createKeyedState, type KeyedState } from './keyed.ts';
+import { chooseRoundRobin } from './round-robin.ts';
+import {
+  activeIndices,
+  type Choose,
+  type Router,
+  type RouterContext,
+  type RouterEndpoint,
+} from './router.ts';
+import { chooseShortestQueue } from './shortest-queue.ts';
+
+/** Keyed routers leave here what their successor needs. */
+const keyedStates = new WeakMap<Router, KeyedState>();
+
+/**
+ * Makes the router of a routing table. Everything that takes time is done here; a decision allocates nothing.
+ *
+ * @param endpoints must not change afterwards: a new table gets a new router
+ * @param random uniform in [0, 1)
+ * @param context the sending thread's own, changed by it before each decision
+ * @param previous the router that this one replaces: tables are updated instead of rebuilt, and former owners of
+ *   keys that have moved are still asked for the keys they hold
+ */
+export function createRouter(
+  policy: RoutingPolicy,
+  endpoints: readonly RouterEndpoint[],
+  random: () => number,
+  context: RouterContext,
+  previous?: Router,
+): Router {
+  const indexById = new Map<number, number>(endpoints.map((endpoint, index) => [endpoint.instanceId, index]));
+  const indexOf = (instanceId: number): number => indexById.get(instanceId) ?? -1;
+  const isKeyed = policy === 'keyed' || policy === 'same-instance';
+  const keyed = isKeyed
+    ? createKeyedState(endpoints, previous === undefined ? undefined : keyedStates.get(previous))
+    : null;
+  const active = activeIndices(endpoints);
+  const choose = chooserOf(policy, endpoints, random, context, keyed, indexOf);
+  const router: Router = {
+    endpoints,
+    choose,
+    chooseAll:
+      policy === 'all'
+        ? (_flowKey, into) => copy(active, into)
+        : (flowKey, into) => one(choose(flowKey), into),
+    indexOf,
+  };
+  if (keyed !== null) keyedStates.set(router, keyed);
+  return router;
+}
+
+function chooserOf(
+  policy: RoutingPolicy,
+  endpoints: readonly RouterEndpoint[],
+  random: () => number,
+  context: RouterContext,
+  keyed: KeyedState | null,
+  indexOf: (instanceId: number) => number,
+): Choose {
+  switch (policy) {
+    case 'shortest-queue':
+      return chooseShortestQueue(endpoints, random);
+    case 'round-robin':
+      return chooseRoundRobin(endpoints, random);
+    case 'same-process':
+      return chooseShortestQueue(endpoints, random, (endpoint) => endpoint.isLocalProcess);
+    case 'same-machine-as-origin':
+      return chooseOnOriginMachine(endpoints, random, context);
+    case 'keyed':
+      return chooseKeyed(keyed ?? createKeyedState(endpoints));
+    case 'same-instance':
+      return chooseSameInstance(chooseKeyed(keyed ?? createKeyedState(endpoints)), context, indexOf);
+    case 'explicit':
+      return () => (context.to === 0 ? -1 : indexOf(context.to));
+    case 'all': {
+      const first = activeIndices(endpoints)[0] ?? -1;
+      return () => first;
+    }
+  }
+}
+
+/** The shortest queue on the machine where the chain began; none elsewhere. */
+function chooseOnOriginMachine(
+  endpoints: readonly RouterEndpoint[],
+  random: () => number,
+  context: RouterContext,
+): Choose {
+  const machines = new Set(endpoints.map((endpoint) => endpoint.machine));
+  const chooseOn = new Map(
+    Array.from(machines, (machine) => [
+      machine,
+      chooseShortestQueue(endpoints, random, (endpoint) => endpoint.machine === machine),
+    ]),
+  );
+  return (flowKey) => chooseOn.get(context.originMachine)?.(flowKey) ?? -1;
+}
+
+/** The endpoint that the chain met last, draining or not; else by key. */
+function chooseSameInstance(
+  byKey: Choose,
+  context: RouterContext,
+  indexOf: (instanceId: number) => number,
+): Choose {
+  return (flowKey) => {
+    for (let i = context.provenanceLength - 1; i >= 0; i--) {
+      const index = indexOf(context.provenance[i] ?? 0);
+      if (index >= 0) return index;
+    }
+    return byKey(flowKey);
+  };
+}
+
+function one(index: number, into: Int32Array): number {
+  if (index < 0) return 0;
+  into[0] = index;
+  return 1;
+}
+
+function copy(indices: Int32Array, into: Int32Array): number {
+  into.set(indices);
+  return indices.length;
+}

@@ -1,0 +1,63 @@
+import type { InstanceId, Key, MachineId } from '../../model/index.ts';
+
+/** An instance that a route leads to, as the sending thread sees it. */
+export interface RouterEndpoint {
+  readonly instanceId: InstanceId;
+  readonly machine: MachineId;
+  /** On the sender's process. */
+  readonly isLocalProcess: boolean;
+  /** Relative share; > 0. */
+  readonly weight: number;
+  /** Gets nothing new: only keys that it holds, and messages of chains that name or have met it. */
+  readonly isDraining: boolean;
+  /** Messages waiting or in service, as far as the sender knows; 0: idle. Called on the hot path. */
+  queueLength(): number;
+  /**
+   * Whether it holds state of a key. Asked only where the key has moved to another endpoint since, or this one is
+   * draining. Absent: it holds none.
+   */
+  holds?(key: Key): boolean;
+}
+
+/**
+ * What a decision may depend on besides the flow key: the chain of the message being sent. The sending thread keeps
+ * one such object and changes it before each call, so that a decision allocates nothing.
+ */
+export interface RouterContext {
+  /** Where the chain began. */
+  readonly originMachine: MachineId;
+  /** Instances that the chain has met, oldest first; only the first `provenanceLength` count. */
+  readonly provenance: ArrayLike<number>;
+  readonly provenanceLength: number;
+  /** The instance that the sender names; 0: none. Read by the policy `explicit` only. */
+  readonly to: number;
+}
+
+/** Chooses among the endpoints of one immutable routing table. */
+export interface Router {
+  readonly endpoints: readonly RouterEndpoint[];
+  /** Index of the endpoint for the next message, or -1 if none may have it. For `all`, the first of them. */
+  choose(flowKey: Key): number;
+  /**
+   * Writes the indices of all endpoints that are to get the next message into `into` (which holds as many as there
+   * are endpoints), and answers how many: more than one only for `all`.
+   */
+  chooseAll(flowKey: Key, into: Int32Array): number;
+  /** Index of an instance, draining or not; -1 if it is no endpoint. For `options.to`, under any policy. */
+  indexOf(instanceId: number): number;
+}
+
+/** The part of a {@link Router} that differs from policy to policy. */
+export type Choose = (flowKey: Key) => number;
+
+/** Indices of the endpoints that may get something new. */
+export function activeIndices(
+  endpoints: readonly RouterEndpoint[],
+  isWanted: (endpoint: RouterEndpoint) => boolean = () => true,
+): Int32Array {
+  const active: number[] = [];
+  for (const [index, endpoint] of endpoints.entries()) {
+    if (!endpoint.isDraining && isWanted(endpoint)) active.push(index);
+  }
+  return Int32Array.from(active);
+}

@@ -1,0 +1,236 @@
+/** Makes the reports of a process out of shared memory and the kernel's figures. */
+import {
+  failureReasons,
+  type InstanceId,
+  refusalReasons,
+  sheddingReasons,
+  type ThreadId,
+} from '../model/index.ts';
+import type {
+  InstanceSample,
+  MachineSample,
+  ProcessSample,
+  ThreadSample,
+  TimeHistogram,
+} from '../wire/index.ts';
+import { histogramBuckets } from '../wire/index.ts';
+import type { AgentInstance } from './agent-instance.ts';
+import type { AgentThread } from './agent-thread.ts';
+import {
+  createProcessReader,
+  type MachineReader,
+  openMachineReader,
+  openThreadReader,
+  type ProcessReader,
+  type ThreadReader,
+} from './procfs/index.ts';
+import {
+  countersFloat,
+  InstanceFloat,
+  readCounts,
+  resourcesFloat,
+  serviceHistogramFloat,
+  sojournHistogramFloat,
+  ThreadFloat,
+  ThreadWord,
+} from './shared-block.ts';
+
+interface ThreadMemory {
+  tid: number;
+  reader: ThreadReader | null;
+  /** Figures of workers that are gone: the sample is cumulative over replacements. */
+  base: Pick<ThreadSample, 'cpuMs' | 'runQueueWaitMs'>;
+  last: Pick<ThreadSample, 'cpuMs' | 'runQueueWaitMs'>;
+  /** CPU time in the last window. */
+  windowCpuMs: number;
+}
+
+interface InstanceMemory {
+  queueLength: number;
+  waitingReported: number;
+  handlerMs: number;
+  busyMs: number;
+  windowHandlerMs: number;
+}
+
+export class Sampler {
+  readonly #threads = new Map<ThreadId, ThreadMemory>();
+  readonly #instances = new Map<InstanceId, InstanceMemory>();
+  readonly #process: ProcessReader = createProcessReader();
+  readonly #machine: MachineReader;
+  #window = 0;
+
+  constructor(nowMs: number) {
+    this.#machine = openMachineReader(nowMs);
+  }
+
+  close(): void {
+    this.#machine.close();
+    for (const memory of this.#threads.values()) memory.reader?.close();
+  }
+
+  machine(nowMs: number): MachineSample {
+    return this.#machine.read(nowMs);
+  }
+
+  process(loopDelayMs: number): ProcessSample {
+    const figures = this.#process.read();
+    return {
+      ...figures,
+      loopDelayMs,
+      resources: [{ name: 'descriptors', used: figures.openDescriptors, limit: figures.descriptorsMax }],
+    };
+  }
+
+  thread(thread: AgentThread): ThreadSample {
+    const memory = this.#threadMemory(thread);
+    const figures = memory.reader?.read() ?? null;
+    const cpuMs = memory.base.cpuMs + (figures?.cpuMs ?? 0);
+    const runQueueWaitMs = memory.base.runQueueWaitMs + (figures?.runQueueWaitMs ?? 0);
+    memory.windowCpuMs = Math.max(0, cpuMs - memory.last.cpuMs);
+    memory.last = { cpuMs: Math.max(cpuMs, memory.last.cpuMs), runQueueWaitMs };
+    return {
+      threadId: thread.id,
+      name: thread.options.name,
+      phase: thread.phase,
+      cpuMs: memory.last.cpuMs,
+      runQueueWaitMs,
+      minorFaults: figures?.minorFaults ?? 0,
+      majorFaults: figures?.majorFaults ?? 0,
+      voluntarySwitches: figures?.voluntarySwitches ?? 0,
+      involuntarySwitches: figures?.involuntarySwitches ?? 0,
+      heapUsedBytes: thread.block.floats[ThreadFloat.heapUsed] as number,
+      heapLimitBytes: thread.block.floats[ThreadFloat.heapLimit] as number,
+      restarts: thread.restarts,
+    };
+  }
+
+  #threadMemory(thread: AgentThread): ThreadMemory {
+    let memory = this.#threads.get(thread.id);
+    if (memory === undefined) {
+      const zero = { cpuMs: 0, runQueueWaitMs: 0 };
+      memory = { tid: 0, reader: null, base: zero, last: zero, windowCpuMs: 0 };
+      this.#threads.set(thread.id, memory);
+    }
+    const tid = Atomics.load(thread.block.words, ThreadWord.tid);
+    if (tid !== memory.tid) {
+      memory.reader?.close();
+      memory.reader = tid === 0 ? null : openThreadReader(tid);
+      memory.tid = tid;
+      memory.base = memory.last;
+    }
+    return memory;
+  }
+
+  /** Samples the instances of a thread; call {@link thread} for it before. */
+  instances(thread: AgentThread, instances: readonly AgentInstance[], window: number): InstanceSample[] {
+    this.#window = window;
+    const running = Atomics.load(thread.block.words, ThreadWord.running);
+    const samples = instances.map((instance) => this.#instance(instance, running === instance.id));
+    this.#shareBusyTime(thread, instances);
+    return samples.map((sample) => ({ ...sample, busyMs: this.#memory(sample.instanceId).busyMs }));
+  }
+
+  #memory(id: InstanceId): InstanceMemory {
+    let memory = this.#instances.get(id);
+    if (memory === undefined) {
+      memory = { queueLength: 0, waitingReported: 0, handlerMs: 0, busyMs: 0, windowHandlerMs: 0 };
+      this.#instances.set(id, memory);
+    }
+    return memory;
+  }
+
+  forget(id: InstanceId): void {
+    this.#instances.delete(id);
+  }
+
+  /** A thread that is gone for good. */
+  forgetThread(id: ThreadId): void {
+    this.#threads.get(id)?.reader?.close();
+    this.#threads.delete(id);
+  }
+
+  #instance(instance: AgentInstance, isRunning: boolean): InstanceSample {
+    const { stats } = instance;
+    const memory = this.#memory(instance.id);
+    const { accepted, ended } = instance.counts();
+    const endedAll = ended.reduce((sum, count) => sum + count, 0);
+    const inService = Math.max(stats[InstanceFloat.inService] as number, isRunning ? 1 : 0);
+    const waitingReported = stats[InstanceFloat.waitingReported] as number;
+    const queueLength = Math.max(0, accepted - endedAll - inService) + waitingReported;
+    const seesWindow = stats[InstanceFloat.windowSeen] === this.#window;
+    // An instance that took nothing during the window cannot have seen its queue shrink: its ends bound it.
+    const ownMin = seesWindow ? (stats[InstanceFloat.queueMin] as number) : Number.POSITIVE_INFINITY;
+    const ownMax = seesWindow ? (stats[InstanceFloat.queueMax] as number) : 0;
+    const reportedMin = Math.min(memory.waitingReported, waitingReported);
+    const queueLengthMin = Math.min(memory.queueLength, queueLength, ownMin + reportedMin);
+    const queueLengthMax = Math.max(memory.queueLength, queueLength, ownMax + waitingReported);
+    memory.queueLength = queueLength;
+    memory.waitingReported = waitingReported;
+    const handlerMs = stats[InstanceFloat.handlerMs] as number;
+    memory.windowHandlerMs = Math.max(0, handlerMs - memory.handlerMs);
+    memory.handlerMs = handlerMs;
+    const [done = 0, ...unhappy] = ended;
+    return {
+      instanceId: instance.id,
+      msu: instance.msu.name,
+      threadId: instance.threadId,
+      phase: instance.phase,
+      queueLength,
+      queueLengthMin,
+      queueLengthMax,
+      inService,
+      accepted,
+      done,
+      failed: named(failureReasons, unhappy),
+      shed: named(sheddingReasons, unhappy.slice(failureReasons.length)),
+      refused: readCounts(stats, InstanceFloat.refused, refusalReasons),
+      handlerMs,
+      busyMs: 0,
+      items: (stats[InstanceFloat.events] as number) + (stats[InstanceFloat.workItems] as number),
+      serviceTime: histogram(stats, serviceHistogramFloat),
+      sojournTime: histogram(stats, sojournHistogramFloat),
+      errors: stats[InstanceFloat.errors] as number,
+      states: stats[InstanceFloat.states] as number,
+      resources: figures(stats, resourcesFloat, instance.msu.resources),
+      counters: figures(stats, countersFloat, instance.counterNames),
+      bytesIn: stats[InstanceFloat.bytesIn] as number,
+      bytesOut: stats[InstanceFloat.bytesOut] as number,
+    };
+  }
+
+  /**
+   * Busy time is handler time; but instances that hold handles work outside of handlers too (TLS, sockets): what
+   * their thread used beyond the handlers of the others is theirs, in equal shares.
+   */
+  #shareBusyTime(thread: AgentThread, instances: readonly AgentInstance[]): void {
+    const windowCpuMs = this.#threads.get(thread.id)?.windowCpuMs ?? 0;
+    const holders = instances.filter((instance) => instance.stats[InstanceFloat.holdsHandles] === 1);
+    let handlers = 0;
+    for (const instance of instances) handlers += this.#memory(instance.id).windowHandlerMs;
+    const extra = holders.length === 0 ? 0 : Math.max(0, windowCpuMs - handlers) / holders.length;
+    for (const instance of instances) {
+      const memory = this.#memory(instance.id);
+      memory.busyMs += memory.windowHandlerMs + (holders.includes(instance) ? extra : 0);
+    }
+  }
+}
+
+function named(reasons: readonly string[], counts: readonly number[]): Partial<Record<string, number>> {
+  const result: Partial<Record<string, number>> = {};
+  reasons.forEach((reason, i) => {
+    const count = counts[i] ?? 0;
+    if (count !== 0) result[reason] = count;
+  });
+  return result;
+}
+
+function figures(stats: Float64Array, start: number, names: readonly string[]): Record<string, number> {
+  return Object.fromEntries(names.map((name, i) => [name, stats[start + i] as number]));
+}
+
+function histogram(stats: Float64Array, start: number): TimeHistogram {
+  let length = histogramBuckets;
+  while (length > 0 && stats[start + length - 1] === 0) length--;
+  return Array.from(stats.subarray(start, start + length));
+}

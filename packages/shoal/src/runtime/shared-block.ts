@@ -1,0 +1,133 @@
+/**
+ * What threads publish of themselves, in shared memory: it outlives the thread, and the agent reads it without
+ * asking. Every word has one writer: the thread, but for those marked *agent*.
+ */
+import { refusalReasons } from '../model/index.ts';
+import { ends } from '../transport/index.ts';
+import { histogramBuckets } from '../wire/index.ts';
+
+/** Words (32 bit) of a thread's block. */
+export const ThreadWord = {
+  /** Counts up whenever there may be something to do; the thread waits on it. Many writers, by `Atomics.add`. */
+  bell: 0,
+  /** Counts the control messages posted to the thread (agent). */
+  control: 1,
+  /** Instance whose handler is running; 0: none. */
+  running: 2,
+  /** Kernel id of the thread; 0: not known. */
+  tid: 3,
+} as const;
+
+/** 64-bit floats of a thread's block. */
+export const ThreadFloat = {
+  /** When the running event began. */
+  eventStartedAt: 8,
+  /** When the thread last went through its loop. */
+  beatAt: 9,
+  heapUsed: 10,
+  heapLimit: 11,
+} as const;
+const threadBlockBytes = 128;
+
+/** The block of a thread. */
+export interface ThreadBlock {
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+}
+
+export function createThreadBlock(): SharedArrayBuffer {
+  return new SharedArrayBuffer(threadBlockBytes);
+}
+
+export function viewThreadBlock(buffer: SharedArrayBuffer): ThreadBlock {
+  return { buffer, words: new Int32Array(buffer), floats: new Float64Array(buffer) };
+}
+
+/** Custom counters, and limited resources, of an instance. */
+export const countersMax = 8;
+
+const localEnds = 1;
+const refused = localEnds + ends.length;
+const scalars = refused + refusalReasons.length;
+
+/** 64-bit floats of an instance's block. */
+export const InstanceFloat: Readonly<
+  Record<
+    | 'localAccepted'
+    | 'localEnds'
+    | 'refused'
+    | 'handlerMs'
+    | 'events'
+    | 'workItems'
+    | 'errors'
+    | 'states'
+    | 'waitingReported'
+    | 'bytesIn'
+    | 'bytesOut'
+    | 'queueLength'
+    | 'queueMin'
+    | 'queueMax'
+    | 'windowSeen'
+    | 'inService'
+    | 'serviceMeanMs'
+    | 'orphanReplies'
+    | 'noticesCoalesced'
+    | 'holdsHandles'
+    | 'window',
+    number
+  >
+> = Object.freeze({
+  /** Messages accepted within the thread, by reference; and from `localEnds` on their ends, by end code. */
+  localAccepted: 0,
+  localEnds,
+  /** Refusals of what this instance sent, by reason. */
+  refused,
+  handlerMs: scalars,
+  events: scalars + 1,
+  workItems: scalars + 2,
+  errors: scalars + 3,
+  states: scalars + 4,
+  waitingReported: scalars + 5,
+  bytesIn: scalars + 6,
+  bytesOut: scalars + 7,
+  queueLength: scalars + 8,
+  queueMin: scalars + 9,
+  queueMax: scalars + 10,
+  /** The sampling window to which `queueMin` and `queueMax` belong. */
+  windowSeen: scalars + 11,
+  inService: scalars + 12,
+  /** Exponentially weighted mean of the service time, weight 1/16. */
+  serviceMeanMs: scalars + 13,
+  /** Replies to requests that are not known any more (timed out, or made by a predecessor). */
+  orphanReplies: scalars + 14,
+  noticesCoalesced: scalars + 15,
+  /** 1: the instance has taken connections, so its work is done outside of handlers too. */
+  holdsHandles: scalars + 16,
+  /** Sampling window, counted by the agent (agent). */
+  window: scalars + 17,
+});
+
+export const countersFloat: number = scalars + 18;
+export const resourcesFloat: number = countersFloat + countersMax;
+export const serviceHistogramFloat: number = resourcesFloat + countersMax;
+export const sojournHistogramFloat: number = serviceHistogramFloat + histogramBuckets;
+const instanceFloats = sojournHistogramFloat + histogramBuckets;
+
+export function createInstanceBlock(): SharedArrayBuffer {
+  return new SharedArrayBuffer(instanceFloats * 8);
+}
+
+/** Reads a range of counters into an object, leaving out zeros. */
+export function readCounts(
+  floats: Float64Array,
+  start: number,
+  names: readonly string[],
+): Partial<Record<string, number>> {
+  const counts: Partial<Record<string, number>> = {};
+  for (let i = 0; i < names.length; i++) {
+    const count = floats[start + i] as number;
+    if (count !== 0) counts[names[i] as string] = count;
+  }
+  return counts;
+}

@@ -1,0 +1,128 @@
+/**
+ * Drives the turns of a thread. A thread whose instances are all `sync` and hold no handles parks on its bell;
+ * any other waits through the event loop. Both are woken by the bell, and never miss one: its value is read
+ * before the thread looks for work, and a wait on a value that has changed returns at once.
+ */
+import type { Clock } from '../model/index.ts';
+import { ThreadWord } from './shared-block.ts';
+import type { ThreadRuntime } from './thread-runtime.ts';
+
+/** A parked thread goes through its event loop this often, for what user code or Node left there. */
+const parkMaxMs = 250;
+/** Turns from the next-tick queue in a row, before I/O is let through. */
+const ticksInRowMax = 8;
+
+// Node 20's type definitions do not know it; V8 has had it since 8.7.
+interface WaitAsync {
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+  ): { readonly async: false } | { readonly async: true; readonly value: Promise<string> };
+}
+const { waitAsync } = Atomics as unknown as WaitAsync;
+
+export interface ThreadLoop {
+  close(): void;
+}
+
+/**
+ * Starts driving. `canPark` is asked again whenever the thread has nothing to do; `onControl` is called on a parked
+ * thread when the agent has posted something.
+ */
+export function startThreadLoop(
+  thread: ThreadRuntime,
+  clock: Clock,
+  options: { canPark: () => boolean; onControl: () => void },
+): ThreadLoop {
+  const bell = thread.block.words;
+  let isClosed = false;
+  let isWaiting = false;
+  let isScheduled = false;
+  let ticksInRow = 0;
+  let dueTimer: NodeJS.Timeout | null = null;
+  let dueTimerAtMs = Number.POSITIVE_INFINITY;
+
+  const drive = (): void => {
+    if (isClosed) return;
+    isScheduled = false;
+    const seen = Atomics.load(bell, ThreadWord.bell);
+    if (thread.turn()) return schedule(setImmediate);
+    if (options.canPark()) return park();
+    armDueTimer();
+    wait(seen);
+  };
+
+  const fromLoop = (): void => {
+    ticksInRow = 0;
+    drive();
+  };
+
+  const schedule = (how: typeof setImmediate): void => {
+    if (isScheduled) return;
+    isScheduled = true;
+    how(fromLoop);
+  };
+
+  /** One wait at a time; it stays armed while turns come from elsewhere. */
+  const wait = (seen: number): void => {
+    if (isWaiting) return;
+    const result = waitAsync(bell, ThreadWord.bell, seen);
+    if (!result.async) return schedule(setImmediate);
+    isWaiting = true;
+    result.value.then(() => {
+      isWaiting = false;
+      fromLoop();
+    });
+  };
+
+  const armDueTimer = (): void => {
+    const dueAtMs = thread.nextDueAtMs();
+    if (dueAtMs >= dueTimerAtMs) return;
+    if (dueTimer !== null) clearTimeout(dueTimer);
+    dueTimerAtMs = dueAtMs;
+    dueTimer = setTimeout(
+      () => {
+        dueTimer = null;
+        dueTimerAtMs = Number.POSITIVE_INFINITY;
+        fromLoop();
+      },
+      Math.max(0, dueAtMs - clock.now()),
+    );
+  };
+
+  let controlSeen = 0;
+  const park = (): void => {
+    const until = clock.now() + parkMaxMs;
+    while (!isClosed && options.canPark()) {
+      const seen = Atomics.load(bell, ThreadWord.bell);
+      const control = Atomics.load(bell, ThreadWord.control);
+      if (control !== controlSeen) {
+        controlSeen = control;
+        options.onControl();
+        continue;
+      }
+      const hasMore = thread.turn();
+      if (thread.nowMs >= until) break;
+      if (hasMore) continue;
+      Atomics.wait(bell, ThreadWord.bell, seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
+    }
+    schedule(setImmediate);
+  };
+
+  // Called from anywhere outside of a turn: after a socket's callback, in a continuation.
+  thread.onTurnWanted = () => {
+    if (isScheduled || isClosed) return;
+    isScheduled = true;
+    if (ticksInRow++ < ticksInRowMax) process.nextTick(drive);
+    else setImmediate(fromLoop);
+  };
+
+  schedule(setImmediate);
+  return {
+    close: () => {
+      isClosed = true;
+      if (dueTimer !== null) clearTimeout(dueTimer);
+    },
+  };
+}

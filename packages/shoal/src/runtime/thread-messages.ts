@@ -1,0 +1,114 @@
+/**
+ * What the agent tells a thread, and what a thread answers. Posted as structured values; shared memory is passed
+ * by reference. After posting, the agent counts up the thread's `control` word and rings its bell, so that a
+ * parked thread looks at its port.
+ */
+import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import type { LaneMemory } from '../transport/index.ts';
+
+/** What a thread is started with. */
+export interface ThreadStart {
+  readonly threadId: ThreadId;
+  readonly name: string;
+  /** URL of the app module. */
+  readonly appUrl: string;
+  readonly graph: AppGraph;
+  readonly limits: Limits;
+  readonly block: SharedArrayBuffer;
+  /** Core to pin to; -1: none. */
+  readonly core: number;
+  readonly nice: number;
+  readonly scheduling: QueueOrder;
+  /** 0 for the first thread of this id, then 1, 2 … for its replacements. */
+  readonly generation: number;
+  readonly seed: number;
+}
+
+/** One endpoint of a table, with what the thread needs to reach it. */
+export interface ThreadEndpoint {
+  readonly instanceId: InstanceId;
+  readonly weight: number;
+  readonly isDraining: boolean;
+  readonly block: SharedArrayBuffer;
+  /** Null: the instance is on the same thread. */
+  readonly way: { readonly lane: LaneMemory; readonly threadBlock: SharedArrayBuffer } | null;
+}
+
+export interface ThreadTable {
+  readonly edgeId: number;
+  readonly version: number;
+  readonly endpoints: readonly ThreadEndpoint[];
+}
+
+/** How a thread learns the way back to an instance elsewhere. */
+export interface ThreadReplyWay {
+  readonly instanceId: InstanceId;
+  readonly lane: LaneMemory;
+  readonly threadBlock: SharedArrayBuffer;
+  readonly wantsNotices: boolean;
+}
+
+/** A lane that leads to an instance of the thread. */
+export interface ThreadLane {
+  readonly lane: LaneMemory;
+  readonly isReply: boolean;
+}
+
+/** What happened to the instance before: 'new', or the reason why its last thread died. */
+export type HostOrigin = 'new' | 'run-limit' | 'thread-lost';
+
+export type ThreadRequestBody =
+  /** Creates an instance. `isBuried`: only ends what its predecessor left; no user code runs. */
+  | {
+      readonly kind: 'host';
+      readonly instanceId: InstanceId;
+      readonly msu: string;
+      readonly block: SharedArrayBuffer;
+      readonly lanes: readonly ThreadLane[];
+      readonly origin: HostOrigin;
+      readonly isBuried: boolean;
+    }
+  | { readonly kind: 'attach'; readonly instanceId: InstanceId; readonly lanes: readonly ThreadLane[] }
+  | { readonly kind: 'reply-ways'; readonly ways: readonly ThreadReplyWay[] }
+  | { readonly kind: 'tables'; readonly tables: readonly ThreadTable[] }
+  | { readonly kind: 'drain'; readonly instanceId: InstanceId }
+  | { readonly kind: 'remove'; readonly instanceId: InstanceId }
+  /** Instances elsewhere that are gone, and lanes whose senders are: nothing more comes or goes there. */
+  | {
+      readonly kind: 'forget';
+      readonly instanceIds: readonly InstanceId[];
+      readonly laneIds: readonly number[];
+    }
+  /** Niceness of the thread from now on. */
+  | { readonly kind: 'nice'; readonly nice: number }
+  /** Closes every instance and ends the thread. */
+  | { readonly kind: 'stop' };
+
+export interface ThreadRequest {
+  readonly requestId: number;
+  readonly body: ThreadRequestBody;
+}
+
+export type ThreadReport =
+  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'answer';
+      readonly requestId: number;
+      readonly isOk: true;
+      readonly hasErrorHandler: boolean;
+    }
+  | { readonly kind: 'answer'; readonly requestId: number; readonly isOk: false; readonly detail: string }
+  | {
+      readonly kind: 'counter';
+      readonly instanceId: InstanceId;
+      readonly slot: number;
+      readonly name: string;
+    }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly msu: string;
+      readonly instanceId: InstanceId;
+      readonly text: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };

@@ -1,0 +1,231 @@
+/**
+ * What runs on one thread: its instances, the routes by which they send, its timers; and the turn, which serves
+ * them. Drivers (`thread-loop.ts`) decide when a turn is due.
+ *
+ * I1. A turn ends after `turnMaxEvents` events or `turnMaxMs`, whatever waits, so that I/O is served.
+ * I2. Bells are rung for what was sent before the thread waits, and at the latest `ringDelayMs` after sending.
+ * I3. `running` names the instance whose handler runs, and `eventStartedAt` when it began; both are only ever
+ *     written here.
+ */
+import type { Clock, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import type { LaneWriter } from '../transport/index.ts';
+import { Envelope } from '../wire/index.ts';
+import { type DueEntry, DueHeap } from './due-heap.ts';
+import type { Instance } from './instance.ts';
+import type { Route } from './route.ts';
+import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
+
+/** Between two looks for requests that have timed out: they end at most this much late. */
+const expiryPeriodMs = 10;
+/** A bell waits at most this long for company, so that a batch is one notification. */
+const ringDelayMs = 0.05;
+/** Events a batch may hold before its bells are rung. */
+const ringMaxEvents = 32;
+
+/** The way back to an instance in another thread: for replies and notices. */
+export interface ReplyWay {
+  readonly writer: LaneWriter;
+  readonly bell: Int32Array;
+  readonly wantsNotices: boolean;
+}
+
+/** What a thread tells the agent. */
+export interface ThreadObserver {
+  /** User code threw. */
+  onError(instance: Instance, what: string, error: unknown): void;
+  /** An instance has a new custom counter. */
+  onCounter(instance: Instance, slot: number, name: string): void;
+}
+
+export class ThreadRuntime {
+  readonly id: ThreadId;
+  readonly limits: Limits;
+  readonly isWorkBounded: boolean;
+  readonly block: ThreadBlock;
+  readonly instances: Map<InstanceId, Instance> = new Map();
+  readonly routes: Map<number, Route> = new Map();
+  readonly replyWays: Map<InstanceId, ReplyWay> = new Map();
+  /** Filled and written to a lane at once; never kept. */
+  readonly scratch: Envelope = new Envelope();
+  readonly random: () => number;
+  /** The clock as of the last event. */
+  nowMs: number;
+  delayedCount = 0;
+  /** Asks the driver for a turn. Set by the driver. */
+  onTurnWanted: () => void = () => {};
+  readonly #clock: Clock;
+  readonly #scheduling: QueueOrder;
+  readonly #due = new DueHeap();
+  readonly #dirtyBells: Int32Array[] = [];
+  readonly #observer: ThreadObserver;
+  #list: readonly Instance[] = [];
+  #inTurn = false;
+  #running = 0;
+  #messages: number;
+  #rungAtMs = 0;
+  #nextExpiryMs = 0;
+
+  constructor(options: {
+    id: ThreadId;
+    limits: Limits;
+    block: ThreadBlock;
+    clock: Clock;
+    scheduling: QueueOrder;
+    random: () => number;
+    /** Differs between a thread and its replacement, so that message ids do not repeat. */
+    generation: number;
+    observer: ThreadObserver;
+  }) {
+    this.id = options.id;
+    this.limits = options.limits;
+    this.isWorkBounded = options.limits.queueMaxWorkMs > 0;
+    this.block = options.block;
+    this.random = options.random;
+    this.#clock = options.clock;
+    this.#scheduling = options.scheduling;
+    this.#observer = options.observer;
+    this.nowMs = options.clock.now();
+    this.#messages = (options.generation * 1_024 + options.id) * 2 ** 36;
+  }
+
+  /** Milliseconds on the machine's clock; within a turn, as of the last event (cheap). */
+  time(): number {
+    return this.#inTurn ? this.nowMs : this.tick();
+  }
+
+  /** Reads the clock. */
+  tick(): number {
+    this.nowMs = this.#clock.now();
+    return this.nowMs;
+  }
+
+  nextMessageId(): number {
+    return ++this.#messages;
+  }
+
+  add(instance: Instance): void {
+    this.instances.set(instance.id, instance);
+    this.#list = [...this.instances.values()];
+  }
+
+  delete(id: InstanceId): void {
+    this.instances.delete(id);
+    this.#list = [...this.instances.values()];
+  }
+
+  reportError(instance: Instance, what: string, error: unknown): void {
+    this.#observer.onError(instance, what, error);
+  }
+
+  nameCounter(instance: Instance, slot: number, name: string): void {
+    this.#observer.onCounter(instance, slot, name);
+  }
+
+  /** Runs something in a turn after a delay. */
+  after(delayMs: number, run: () => void): DueEntry {
+    const entry = this.#due.add(this.time() + delayMs, run);
+    this.requestTurn();
+    return entry;
+  }
+
+  requestTurn(): void {
+    if (!this.#inTurn) this.onTurnWanted();
+  }
+
+  /** A handler of the instance begins. */
+  enter(id: InstanceId, startedAtMs: number): void {
+    this.block.floats[ThreadFloat.eventStartedAt] = startedAtMs;
+    if (this.#running !== id) {
+      this.#running = id;
+      Atomics.store(this.block.words, ThreadWord.running, id);
+    }
+  }
+
+  /** Marks a bell to be rung with the next batch. */
+  ring(bell: Int32Array): void {
+    if (!this.#dirtyBells.includes(bell)) this.#dirtyBells.push(bell);
+    this.requestTurn();
+  }
+
+  #ringBells(): void {
+    const bells = this.#dirtyBells;
+    for (let i = 0; i < bells.length; i++) {
+      const bell = bells[i] as Int32Array;
+      Atomics.add(bell, ThreadWord.bell, 1);
+      Atomics.notify(bell, ThreadWord.bell);
+    }
+    bells.length = 0;
+    this.#rungAtMs = this.nowMs;
+  }
+
+  /** Serves what is due and what waits, within the bounds of a turn. Answers whether more waits. */
+  turn(): boolean {
+    this.#inTurn = true;
+    const startedAt = this.tick();
+    this.block.floats[ThreadFloat.beatAt] = startedAt;
+    if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
+    if (startedAt >= this.#nextExpiryMs) this.#expireRequests(startedAt);
+    const endsAt = startedAt + this.limits.turnMaxMs;
+    let events = 0;
+    let sinceRing = 0;
+    let hasMore = this.#poll();
+    while (hasMore && events < this.limits.turnMaxEvents && this.nowMs < endsAt) {
+      const instance = this.#pick();
+      if (instance === null) {
+        hasMore = this.#poll();
+        continue;
+      }
+      instance.runNext();
+      events++;
+      sinceRing++;
+      if (
+        this.#dirtyBells.length > 0 &&
+        (sinceRing >= ringMaxEvents || this.nowMs - this.#rungAtMs > ringDelayMs)
+      ) {
+        this.#ringBells();
+        sinceRing = 0;
+      }
+    }
+    if (this.#running !== 0) {
+      this.#running = 0;
+      Atomics.store(this.block.words, ThreadWord.running, 0);
+    }
+    if (this.#dirtyBells.length > 0) this.#ringBells();
+    this.#inTurn = false;
+    return hasMore;
+  }
+
+  #poll(): boolean {
+    let hasMore = false;
+    for (const instance of this.#list) if (instance.poll()) hasMore = true;
+    return hasMore;
+  }
+
+  /** The instance whose next event comes first in the thread's order. */
+  #pick(): Instance | null {
+    const list = this.#list;
+    let first: Instance | null = null;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < list.length; i++) {
+      const instance = list[i] as Instance;
+      const rank = instance.nextRank(this.#scheduling);
+      if (rank < least) {
+        least = rank;
+        first = instance;
+      }
+    }
+    return first;
+  }
+
+  #expireRequests(nowMs: number): void {
+    this.#nextExpiryMs = nowMs + expiryPeriodMs;
+    for (const instance of this.#list) if (instance.pendingRequests > 0) instance.expireRequests(nowMs);
+  }
+
+  /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
+  nextDueAtMs(): number {
+    const due = this.#due.nextDueAtMs();
+    const awaits = this.#list.some((instance) => instance.pendingRequests > 0);
+    return awaits ? Math.min(due, this.#nextExpiryMs) : due;
+  }
+}

@@ -1,0 +1,41 @@
+import { type InstanceId, type Key, type Message, provenanceMax } from '../model/index.ts';
+
+/** What an envelope carries. `notice`: an error notice for the provenance of a failed message. */
+export const EnvelopeKind = { message: 1, request: 2, reply: 3, notice: 4, timer: 5 } as const;
+export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
+
+const nobody: readonly InstanceId[] = [];
+const noOne = 0 as InstanceId;
+
+/**
+ * A message with its header and payload, as a thread holds it. The header fields are what handlers see
+ * ({@link Message}); the others are the runtime's.
+ */
+export class Envelope implements Message {
+  kind: EnvelopeKind = EnvelopeKind.message;
+  /** In-port of the receiving type, by position; for replies and notices the outcome and reason codes. */
+  port = 0;
+  payload: unknown = undefined;
+  id = 0;
+  flowKey: Key = 0;
+  clientKey: Key = 0;
+  sender: InstanceId = noOne;
+  origin: InstanceId = noOne;
+  /** Provenance without the sender. */
+  prior: readonly InstanceId[] = nobody;
+  enqueuedAtMs = 0;
+  deadlineAtMs: number = Number.POSITIVE_INFINITY;
+  priority = 0;
+  isTraced = false;
+  /** Names a request to its requester; 0: none. */
+  correlation = 0;
+
+  get provenance(): readonly InstanceId[] {
+    if (this.sender === noOne) return this.prior;
+    if (this.prior.length === 0) return [this.sender];
+    const extended =
+      this.prior.length >= provenanceMax ? this.prior.slice(1 - provenanceMax) : this.prior.slice();
+    extended.push(this.sender);
+    return extended;
+  }
+}

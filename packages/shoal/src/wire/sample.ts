@@ -1,0 +1,141 @@
+/**
+ * What an agent reports every sample period. Counters are cumulative since the instance, thread or process
+ * started, so that a lost report loses nothing; readers take differences.
+ */
+import type {
+  FailureReason,
+  InstanceId,
+  MachineId,
+  ProcessId,
+  RefusalReason,
+  SheddingReason,
+  ThreadId,
+} from '../model/index.ts';
+import type { TimeHistogram } from './histogram.ts';
+
+export interface InstanceSample {
+  readonly instanceId: InstanceId;
+  readonly msu: string;
+  readonly threadId: ThreadId;
+  readonly phase: 'starting' | 'serving' | 'draining' | 'lost';
+  /** Messages waiting, without those in service; plus what the instance reported by `context.waiting`. */
+  readonly queueLength: number;
+  /** Smallest and largest queue length seen during the window (also at its ends). */
+  readonly queueLengthMin: number;
+  readonly queueLengthMax: number;
+  readonly inService: number;
+  /** Accepted messages, replies and timer events not counted. */
+  readonly accepted: number;
+  readonly done: number;
+  readonly failed: Readonly<Partial<Record<FailureReason, number>>>;
+  readonly shed: Readonly<Partial<Record<SheddingReason, number>>>;
+  /** Messages this instance tried to send and that were refused, by reason. */
+  readonly refused: Readonly<Partial<Record<RefusalReason, number>>>;
+  /** Milliseconds spent in handlers (events of every kind). */
+  readonly handlerMs: number;
+  /** Milliseconds this instance kept its thread busy: handler time, or, where it holds handles, its share of the thread's CPU time. */
+  readonly busyMs: number;
+  /** Events handled, of every kind, plus items reported by `context.work`. */
+  readonly items: number;
+  readonly serviceTime: TimeHistogram;
+  /** From acceptance to end. */
+  readonly sojournTime: TimeHistogram;
+  readonly errors: number;
+  /** Keyed states held. */
+  readonly states: number;
+  /** Limited resources in use by this instance, by name, in the resource's own unit. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Custom counters. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Bytes of payloads received and sent between threads. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface ThreadSample {
+  readonly threadId: ThreadId;
+  readonly name: string;
+  readonly phase: 'starting' | 'spare' | 'serving' | 'lost';
+  /** CPU time used, milliseconds; and time spent runnable but waiting for a core. */
+  readonly cpuMs: number;
+  readonly runQueueWaitMs: number;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  readonly heapUsedBytes: number;
+  /** 0: not known. */
+  readonly heapLimitBytes: number;
+  readonly restarts: number;
+}
+
+/** A resource with a limit, at the process. */
+export interface ResourceSample {
+  readonly name: string;
+  readonly used: number;
+  /** 0: no limit. */
+  readonly limit: number;
+}
+
+export interface ProcessSample {
+  readonly residentBytes: number;
+  readonly openDescriptors: number;
+  readonly descriptorsMax: number;
+  /** Largest delay of the agent's event loop in the window, milliseconds. */
+  readonly loopDelayMs: number;
+  readonly cpuMs: number;
+  readonly resources: readonly ResourceSample[];
+}
+
+export interface MachineSample {
+  /** Cores this machine may use: of the host, or of its cgroup's quota; fractions allowed. */
+  readonly cores: number;
+  /** Cores' worth of CPU idle over the last window, all programs considered. */
+  readonly freeCores: number;
+  readonly memoryBytes: number;
+  readonly memoryFreeBytes: number;
+  /** Periods in which the cgroup was throttled, cumulative; and the time. */
+  readonly throttledPeriods: number;
+  readonly throttledMs: number;
+  readonly networkInBytes: number;
+  readonly networkOutBytes: number;
+}
+
+/** One report of one process. */
+export interface Report {
+  readonly machine: MachineId;
+  readonly process: ProcessId;
+  /** Random per process start: tells a restarted process from the same one. */
+  readonly incarnation: string;
+  /** Counts up from 1 within the incarnation. */
+  readonly sequence: number;
+  /** Milliseconds on the machine's monotonic clock at sampling, and the length of the window. */
+  readonly atMs: number;
+  readonly windowMs: number;
+  /** Newest controller epoch and table versions in force. */
+  readonly epoch: number;
+  readonly tables: readonly { readonly edgeId: number; readonly version: number }[];
+  readonly machineSample: MachineSample;
+  readonly processSample: ProcessSample;
+  readonly threads: readonly ThreadSample[];
+  readonly instances: readonly InstanceSample[];
+  /** What happened since the last report that is not a figure. */
+  readonly events: readonly RuntimeEvent[];
+}
+
+/** A notable event in a process, for the decision log and for people. */
+export interface RuntimeEvent {
+  readonly atMs: number;
+  readonly kind:
+    | 'thread-started'
+    | 'thread-lost'
+    | 'thread-replaced'
+    | 'instance-given-up'
+    | 'run-limit-kill'
+    | 'process-restarted'
+    | 'instance-lost';
+  readonly threadId: ThreadId;
+  readonly instanceId: InstanceId;
+  readonly msu: string;
+  readonly detail: string;
+}
