@@ -51,6 +51,10 @@ export class AgentThread {
   restarts = 0;
   generation = -1;
   startedAtMs = 0;
+  /** The instance whose event ran over its limit, where that is the reason. */
+  culprit: InstanceId | null = null;
+  /** Instances that are being created there: user code that may take its time. */
+  hosting = 0;
   /** Settled while no replacement is under way. */
   replacing: Promise<void> = Promise.resolve();
   /** Why the agent is ending it; null: it is not. */
@@ -77,6 +81,7 @@ export class AgentThread {
   ): Promise<void> {
     this.generation++;
     this.killReason = null;
+    this.culprit = null;
     this.phase = 'starting';
     this.startedAtMs = nowMs;
     const { guest } = this.options;

@@ -28,10 +28,9 @@ function decodeHostile(message: GraphMessage, bytes: Uint8Array): void {
 }
 
 test('random bytes are a value or a DecodeError', () => {
-  fc.assert(
-    fc.property(fc.constantFrom(...messages), fc.uint8Array({ maxLength: 400 }), decodeHostile),
-    { numRuns: 3_000 },
-  );
+  fc.assert(fc.property(fc.constantFrom(...messages), fc.uint8Array({ maxLength: 400 }), decodeHostile), {
+    numRuns: 3_000,
+  });
 });
 
 const right = { a: 'text, text, text', b: Buffer.alloc(30, 7), c: 3.5, d: true, e: { list: [1, 'x', null] } };

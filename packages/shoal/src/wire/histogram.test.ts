@@ -37,7 +37,9 @@ test('a quantile is within a quarter of the exact one', () => {
       fc.array(fc.double({ min: 0.002, max: 100_000, noNaN: true }), { minLength: 1, maxLength: 300 }),
       fc.double({ min: 0.001, max: 1, noNaN: true }),
       (times, q) => {
-        const exact = [...times].sort((a, b) => a - b)[Math.max(0, Math.ceil(q * times.length) - 1)] as number;
+        const exact = [...times].sort((a, b) => a - b)[
+          Math.max(0, Math.ceil(q * times.length) - 1)
+        ] as number;
         const estimate = quantileMs(histogramOf(times), q);
         // The bucket of the exact quantile is hit (rounding of q·n may move it by one message).
         assert.ok(estimate <= exact * 1.2501 && estimate >= exact / 1.2501, `${estimate} for ${exact}`);
