@@ -53,7 +53,7 @@ const ringPeriodMs = 100;
 /** A thread that is told to end and has not after so long is in native code: the process must go. */
 const terminateMaxMs = 250;
 /** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
-const beatGraceMs = 200;
+const beatGraceMs = 150;
 /** `create()` of a type may keep its thread this long, whatever the run limits there. */
 const createMaxMs = 10_000;
 /** Answers to commands that are remembered (I2). */
@@ -190,7 +190,11 @@ export class Agent implements ControlBus {
     this.#intervals.push(
       setInterval(() => this.#findRunaways(), watchPeriodMs),
       setInterval(() => {
-        for (const thread of this.#threads.values()) thread.ring();
+        const now = this.#options.clock.now();
+        for (const thread of this.#threads.values()) {
+          if (thread.hasBeaten) thread.unansweredSinceMs = now;
+          thread.ring();
+        }
       }, ringPeriodMs),
       setInterval(() => this.#sample(), this.#options.samplePeriodMs),
     );
@@ -441,12 +445,11 @@ export class Agent implements ControlBus {
       .filter((instance) => instance.msu.runLimitMs > 0);
     if (limited.length === 0) return null;
     const least = limited.reduce((a, b) => (a.msu.runLimitMs <= b.msu.runLimitMs ? a : b));
-    const beatAt = Math.max(
-      thread.block.floats[ThreadFloat.beatAt] as number,
-      thread.startedAtMs + beatGraceMs,
-    );
-    if (thread.hosting > 0 && now - beatAt < createMaxMs) return null;
-    return now - beatAt > least.msu.runLimitMs + beatGraceMs ? least : null;
+    // A thread that nobody has rung is at rest, not stuck, however late the agent itself is.
+    if (thread.hasBeaten) return null;
+    const silentSince = Math.max(thread.unansweredSinceMs, thread.startedAtMs + beatGraceMs);
+    if (thread.hosting > 0 && now - silentSince < createMaxMs) return null;
+    return now - silentSince > least.msu.runLimitMs + beatGraceMs ? least : null;
   }
 
   #kill(thread: AgentThread, instance: AgentInstance, ranMs: number): void {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { asyncKinds, crashes, nativeKinds, pipeVariable, syncKinds } from './test-apps/runaway.ts';
+import { crashes, pipeVariable, ranAsync, ranSync } from './test-apps/runaway.ts';
 import { startApp, type TestRuntime, unaccounted } from './test-apps/start.ts';
 
 const runLimitMs = 100;
@@ -15,6 +15,9 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-pipe-'));
 const pipe = path.join(folder, 'pipe');
 const fatal: { atMs: number; detail: string }[] = [];
 let app: TestRuntime;
+/** Beats of a timer of this thread, like the one of `pulse`: they meet the same load of the machine. */
+let ownBeats = 0;
+const ownPulse = setInterval(() => ownBeats++, 5);
 
 before(async () => {
   execFileSync('mkfifo', [pipe]);
@@ -34,6 +37,7 @@ before(async () => {
 });
 
 after(async () => {
+  clearInterval(ownPulse);
   await app.runtime.close();
   fs.rmSync(folder, { recursive: true });
 });
@@ -76,7 +80,7 @@ for (const [name, { outcome }] of Object.entries(crashes)) {
 
 const overruns: Record<string, number> = {};
 
-for (const name of [...Object.keys(asyncKinds), ...Object.keys(syncKinds)]) {
+for (const name of [...ranAsync, ...ranSync]) {
   test(`runaway: ${name}: stopped, its requester told, and the inbox goes on in the replacement`, async () => {
     const result = await app.until(
       `result '${name}'`,
@@ -86,14 +90,16 @@ for (const name of [...Object.keys(asyncKinds), ...Object.keys(syncKinds)]) {
     assert.equal(result.outcome, 'failed: run-limit');
     assert.equal(result.behind, 'done');
     const sentAtMs = result.sentAtMs as number;
-    const stopped = nativeKinds.includes(name)
-      ? fatal.find(({ atMs }) => atMs > sentAtMs)
-      : app.events.find(({ kind, atMs }) => kind === 'thread-lost' && atMs > sentAtMs);
-    assert.ok(
-      stopped !== undefined,
-      nativeKinds.includes(name) ? 'the process was not told to end' : 'no event',
+    const killed = app.events.find(({ kind, atMs }) => kind === 'run-limit-kill' && atMs > sentAtMs);
+    const lost = app.events.find(
+      ({ kind, atMs, threadId }) =>
+        kind === 'thread-lost' && threadId === killed?.threadId && atMs > sentAtMs,
     );
-    const overrunMs = stopped.atMs - sentAtMs - runLimitMs;
+    // What cannot be stopped, its process is stopped with.
+    const ended = fatal.find(({ atMs }) => atMs > sentAtMs && atMs < (lost?.atMs ?? 0));
+    if (name === 'read of a pipe') assert.ok(ended !== undefined, 'the process was not told to end');
+    const overrunMs = (ended?.atMs ?? lost?.atMs ?? Number.NaN) - sentAtMs - runLimitMs;
+    assert.ok(overrunMs >= 0, `it was stopped ${-overrunMs} ms before its limit`);
     overruns[name] = Math.round(overrunMs);
     assert.ok(overrunMs < overrunMaxMs, `it ran ${overrunMs} ms beyond its limit`);
   });
@@ -103,11 +109,15 @@ test('all the while other threads went on, and at the end every count adds up', 
   await app.result('end');
   await app.runtime.close();
   assert.deepEqual(unaccounted(app.last()), []);
+  const own = ownBeats;
+  const beats = app.instances('pulse')[0]?.counters.beats ?? 0;
   const gap = app.instances('pulse')[0]?.counters['longest gap'] ?? Number.NaN;
   t.diagnostic(`milliseconds beyond the limit: ${JSON.stringify(overruns)}`);
-  t.diagnostic(`longest gap of a 5 ms timer on another thread: ${gap.toFixed(1)} ms`);
-  assert.ok(gap < 1_000, `${gap} ms`);
+  t.diagnostic(
+    `a 5 ms timer on another thread: ${beats} beats, longest gap ${gap.toFixed(1)} ms; here: ${own}`,
+  );
+  assert.ok(beats > own * 0.7, `${beats} beats where this thread had ${own}`);
   const victims = app.instances('victim')[0];
-  assert.equal(victims?.failed['run-limit'], Object.keys(syncKinds).length);
-  assert.equal(victims?.done, Object.keys(syncKinds).length);
+  assert.equal(victims?.failed['run-limit'], ranSync.length);
+  assert.equal(victims?.done, ranSync.length);
 });
