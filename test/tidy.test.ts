@@ -54,7 +54,9 @@ test('every module imports only what the table in ARCHITECTURE.md allows', () =>
     const isTest = file.endsWith('.test.ts');
     if (from === 'index.ts') continue;
     assert.ok(table.has(from), `${file} is in a module that ARCHITECTURE.md does not name`);
-    for (const match of read(file).matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
+    // Types are erased: `import('node:net').Socket` imports nothing.
+    const source = read(file).replaceAll(/import\('[^']+'\)\.[A-Z]\w*/g, '');
+    for (const match of source.matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
       const target = match[1] ?? '';
       if (target.startsWith('.')) {
         const to = path.normalize(path.join(path.dirname(file), target)).split('/')[3] ?? '';
