@@ -26,6 +26,7 @@ function importTable(): Map<string, string[]> {
     'middleware',
     'runtime',
     'controller',
+    'isolate',
     'testing',
     'cli',
   ];

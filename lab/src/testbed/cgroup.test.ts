@@ -19,8 +19,14 @@ test('version 1 is used where it holds the controllers, even beside an empty ver
 
 test('version 2 is used where it holds the controllers, and neither where none does', () => {
   assert.equal(detectCgroups(v2Mount, () => 'cpuset cpu io memory pids\n')?.version, 2);
-  assert.equal(detectCgroups(v2Mount, () => 'hugetlb\n'), null);
-  assert.equal(detectCgroups('proc /proc proc rw 0 0', () => ''), null);
+  assert.equal(
+    detectCgroups(v2Mount, () => 'hugetlb\n'),
+    null,
+  );
+  assert.equal(
+    detectCgroups('proc /proc proc rw 0 0', () => ''),
+    null,
+  );
 });
 
 test('co-mounted controllers are joined through one file, separate ones through one each', () => {
@@ -48,6 +54,8 @@ test('version 2: limits are written in its units, and every group on the way han
     assert.equal(file('lab/cgroup.subtree_control'), '+cpu +memory');
     assert.equal(file('lab/web1/cpu.max'), '2500 10000');
     assert.equal(file('lab/web1/memory.max'), String(64 * 1024 * 1024));
+    createCgroupsV2(root).setCores('lab/web1', null);
+    assert.equal(file('lab/web1/cpu.max'), 'max 10000');
   }));
 
 test('version 2: usage is read in its units', () =>
@@ -55,7 +63,8 @@ test('version 2: usage is read in its units', () =>
     const folder = path.join(root, 'lab');
     mkdirSync(folder);
     const files = {
-      'cpu.stat': 'usage_usec 1500000\nuser_usec 1000000\nnr_periods 20\nnr_throttled 7\nthrottled_usec 250000\n',
+      'cpu.stat':
+        'usage_usec 1500000\nuser_usec 1000000\nnr_periods 20\nnr_throttled 7\nthrottled_usec 250000\n',
       'memory.current': '1000\n',
       'memory.peak': '2000\n',
       'memory.events': 'low 0\noom 3\noom_kill 2\noom_group_kill 0\n',

@@ -32,6 +32,8 @@ export interface CgroupUsage {
 export interface Cgroups {
   readonly version: 1 | 2;
   create(group: string, limits: CgroupLimits): void;
+  /** Changes the CPU quota of a group that exists; null: none. */
+  setCores(group: string, cores: number | null): void;
   /** Files into which a process writes its id to join the group. */
   joinFiles(group: string): string[];
   /** Processes in the group and in those inside it. */
@@ -41,6 +43,19 @@ export interface Cgroups {
   children(group: string): string[];
   /** Removes the group and those inside it; nothing if there is none. Throws EBUSY while it has members. */
   remove(group: string): void;
+}
+
+/**
+ * The most that the kernels allow. A group competes as one with every single process outside of it, so that
+ * without this a whole testbed would get no more of a busy host than one other program.
+ */
+const SHARES_MAX = 262_144;
+const WEIGHT_MAX = 10_000;
+
+/** The group of all testbeds and the one of this testbed, in which the machines' groups are. */
+function outerGroups(group: string): string[] {
+  const names = group.split('/');
+  return [names[0] ?? group, names.slice(0, 2).join('/')];
 }
 
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -80,6 +95,14 @@ function membersBelow(folder: string): number[] {
   return [...own, ...subfolders(folder).flatMap((child) => membersBelow(path.join(folder, child)))];
 }
 
+/** Processes killed for want of memory in a group of version 1, which counts them where they ran. */
+function oomKillsBelow(folder: string): number {
+  return subfolders(folder).reduce(
+    (sum, child) => sum + oomKillsBelow(path.join(folder, child)),
+    field(read(path.join(folder, 'memory.oom_control')), 'oom_kill'),
+  );
+}
+
 /** Where the controllers of version 1 are mounted; several may share one mount. */
 export interface CgroupV1Mounts {
   readonly cpu: string;
@@ -93,6 +116,8 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
     version: 1,
     create(group, { cores, memoryMiB }) {
       for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(mounts.cpu, outer, 'cpu.shares'), String(SHARES_MAX));
       if (cores !== undefined) {
         writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US));
         writeFileSync(
@@ -102,6 +127,10 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
       }
       if (memoryMiB !== undefined)
         writeFileSync(path.join(mounts.memory, group, 'memory.limit_in_bytes'), String(memoryMiB * MIB));
+    },
+    setCores(group, cores) {
+      const quota = cores === null ? -1 : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_quota_us'), String(quota));
     },
     joinFiles: (group) => roots.map((root) => path.join(root, group, 'cgroup.procs')),
     members: (group) => membersBelow(path.join(mounts.cpu, group)),
@@ -115,7 +144,7 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
         throttledSeconds: field(cpu, 'throttled_time') / 1e9,
         memoryBytes: readNumber(path.join(memory, 'memory.usage_in_bytes')),
         peakMemoryBytes: readNumber(path.join(memory, 'memory.max_usage_in_bytes')),
-        oomKills: field(read(path.join(memory, 'memory.oom_control')), 'oom_kill'),
+        oomKills: oomKillsBelow(memory),
       };
     },
     children: (group) => subfolders(path.join(mounts.cpu, group)),
@@ -137,12 +166,18 @@ export function createCgroupsV2(root: string): Cgroups {
         parent = path.join(parent, name);
         mkdirSync(parent, { recursive: true });
       }
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(root, outer, 'cpu.weight'), String(WEIGHT_MAX));
       if (cores !== undefined)
         writeFileSync(
           path.join(parent, 'cpu.max'),
           `${Math.round(cores * QUOTA_PERIOD_US)} ${QUOTA_PERIOD_US}`,
         );
       if (memoryMiB !== undefined) writeFileSync(path.join(parent, 'memory.max'), String(memoryMiB * MIB));
+    },
+    setCores(group, cores) {
+      const quota = cores === null ? 'max' : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(root, group, 'cpu.max'), `${quota} ${QUOTA_PERIOD_US}`);
     },
     joinFiles: (group) => [path.join(root, group, 'cgroup.procs')],
     members: (group) => membersBelow(path.join(root, group)),

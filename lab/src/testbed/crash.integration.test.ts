@@ -65,15 +65,18 @@ testOnHost('a runner that ends without closing takes its testbed with it', async
   await assertGone(victim);
 });
 
-testOnHost('when the keeper is killed, the runner removes the testbed and learns that it is gone', async () => {
-  const testbed = await startTestbed({ spec: twoMachines });
-  const program = await testbed.machine('web1').run({ name: 'sleep', command: 'sleep', args: ['1000'] });
-  const keeperPid = readState(testbed.id)?.keeperPid ?? -1;
-  process.kill(keeperPid, 'SIGKILL');
-  await testbed.ended;
-  await assertGone({ id: testbed.id, keeperPid, pids: [program.pid] });
-  await testbed.close();
-});
+testOnHost(
+  'when the keeper is killed, the runner removes the testbed and learns that it is gone',
+  async () => {
+    const testbed = await startTestbed({ spec: twoMachines });
+    const program = await testbed.machine('web1').run({ name: 'sleep', command: 'sleep', args: ['1000'] });
+    const keeperPid = readState(testbed.id)?.keeperPid ?? -1;
+    process.kill(keeperPid, 'SIGKILL');
+    await testbed.ended;
+    await assertGone({ id: testbed.id, keeperPid, pids: [program.pid] });
+    await testbed.close();
+  },
+);
 
 testOnHost('when runner and keeper are killed at once, the next testbed removes what they left', async () => {
   const victim = await startVictim();

@@ -42,6 +42,8 @@ export async function teardown(id: string, cgroups: Cgroups): Promise<void> {
     );
   deleteNetwork(id);
   const removed = await until(() => {
+    // A program that was just being started may have joined its group only now.
+    killMembers(cgroups, group);
     try {
       cgroups.remove(group);
       return true;

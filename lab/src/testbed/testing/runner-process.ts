@@ -13,6 +13,8 @@ const program = await testbed.machine('web1').run({
 });
 program.stdout?.once('data', (child: Buffer) => {
   const keeperPid = readState(testbed.id)?.keeperPid;
-  process.stdout.write(`${JSON.stringify({ id: testbed.id, keeperPid, pids: [program.pid, Number(child)] })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ id: testbed.id, keeperPid, pids: [program.pid, Number(child)] })}\n`,
+  );
 });
 await testbed.ended;

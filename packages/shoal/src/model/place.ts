@@ -20,12 +20,13 @@ interface Mark {
 
 /**
  * Notes on `made`, invisibly (not enumerable), where the function `below` was called. Costs a few microseconds: V8
- * keeps the frames, and makes text of them only when {@link placeOf} asks.
+ * keeps the frames, and makes text of them only when {@link placeOf} asks. A later mark replaces an earlier one: a
+ * function that declares for its caller marks what it made once more.
  */
 export function markPlace<T extends object>(made: T, below: (...args: never[]) => unknown): T {
   const mark: Mark = {};
   Error.captureStackTrace(mark, below);
-  Object.defineProperty(made, definedAt, { value: mark });
+  Object.defineProperty(made, definedAt, { value: mark, configurable: true });
   return made;
 }
 

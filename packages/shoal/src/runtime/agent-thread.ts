@@ -51,6 +51,8 @@ export class AgentThread {
   restarts = 0;
   generation = -1;
   startedAtMs = 0;
+  /** Settled while no replacement is under way. */
+  replacing: Promise<void> = Promise.resolve();
   /** Why the agent is ending it; null: it is not. */
   killReason: HostOrigin | 'stop' | null = null;
   #worker: Worker | MessagePort | null = null;

@@ -94,8 +94,11 @@ export const tablesWaitMaxMs = 2_000;
 export const drainMarginMs = 2_000;
 /** Drains that ran into `drainMaxMs` are asked again so often, then what is left is ended. */
 export const drainTriesMax = 6;
-/** A lost instance is given so long to come back with a new thread before it is placed anew. */
-export const lostGraceMs = 500;
+/**
+ * A lost instance is given so long to come back with a new thread before it is placed anew. A thread starts in 20 to
+ * 100 ms, but in ten times that on a machine under attack; one that is given up for good is reported as such.
+ */
+export const lostGraceMs = 3_000;
 
 /** An instance that serves by its agent's answer is believed in for so long without a report that shows it. */
 export const unseenMaxMs = 5_000;

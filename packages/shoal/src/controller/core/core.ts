@@ -250,9 +250,23 @@ export class ControllerCore {
       return;
     }
     if (executor.arriving.has(id) || executor.leaving.has(id)) return;
-    if (instance.phase === 'lost') tables.remove(id);
+    // The last of its type stays: its lanes outlive its thread, and what is sent meanwhile waits for the replacement.
+    if (instance.phase === 'lost' && this.#hasOther(instance)) tables.remove(id);
     if (instance.phase === 'serving' || instance.phase === 'draining') this.#strays.add(instance);
     else this.#strays.delete(instance);
+  }
+
+  /** Does another instance of the type serve, to which its messages can go? */
+  #hasOther(instance: InstanceView): boolean {
+    const { tables, monitor } = this.#parts;
+    return tables
+      .endpoints(instance.msu)
+      .some(
+        (endpoint) =>
+          endpoint.instanceId !== instance.instanceId &&
+          !endpoint.isDraining &&
+          monitor.instances.get(endpoint.instanceId)?.phase === 'serving',
+      );
   }
 
   #onServing(msu: string, nowMs: number): void {
