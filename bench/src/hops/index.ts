@@ -10,20 +10,13 @@
  * Not measured: several callers or workers, large payloads, what a pool does when a worker is slow or dies, and
  * memory. Pools can transfer buffers instead of copying them: at 64 bytes that is slower.
  */
-import {
-  type BenchOptions,
-  describeMachine,
-  median,
-  printTable,
-  quantile,
-  type Row,
-  writeRows,
-} from '../report.ts';
+import { type BenchOptions, describeMachine, median, printTable, type Row, writeRows } from '../report.ts';
 import { moleculerSystem } from './moleculer.ts';
 import { type PayloadKind, payloadKinds } from './payload.ts';
 import { piscinaVariants } from './piscina.ts';
 import { poolifierVariants } from './poolifier.ts';
 import { postMessageOneWay, postMessageRequest } from './post-message.ts';
+import { shoalSystems } from './shoal.ts';
 import type { HopSession, HopSystem } from './system.ts';
 import { workerpoolSystem } from './workerpool.ts';
 
@@ -72,7 +65,7 @@ async function tryOut(
     await session.throughput(plan.trialMs);
     const trips = await session.roundTrips?.(plan.trialMs);
     const { perSecond } = await session.throughput(plan.trialMs);
-    tried.push({ system, p50Us: quantile(trips?.microseconds ?? [], 0.5), perSecond });
+    tried.push({ system, p50Us: trips?.p50Us ?? 0, perSecond });
     await session.close();
   }
   process.stdout.write(`Settings tried, ${payload}:\n`);
@@ -103,7 +96,13 @@ async function openAll(plan: Plan): Promise<Entry[]> {
         entries.push(enter(strongest, payload, 'throughput', await strongest.open(payload)));
       }
     }
-    for (const system of [postMessageRequest, postMessageOneWay, workerpoolSystem, moleculerSystem]) {
+    for (const system of [
+      postMessageRequest,
+      postMessageOneWay,
+      workerpoolSystem,
+      moleculerSystem,
+      ...shoalSystems,
+    ]) {
       entries.push(enter(system, payload, 'both', await system.open(payload)));
     }
   }
@@ -112,9 +111,9 @@ async function openAll(plan: Plan): Promise<Entry[]> {
 
 async function measureOnce(entry: Entry, plan: Plan): Promise<void> {
   if (entry.measures !== 'throughput' && entry.session.roundTrips !== null) {
-    const { microseconds, checksum } = await entry.session.roundTrips(plan.latencyMs);
-    entry.p50Us.push(quantile(microseconds, 0.5));
-    entry.p99Us.push(quantile(microseconds, 0.99));
+    const { p50Us, p99Us, checksum } = await entry.session.roundTrips(plan.latencyMs);
+    entry.p50Us.push(p50Us);
+    entry.p99Us.push(p99Us);
     entry.checksum += checksum;
   }
   if (entry.measures !== 'round-trips') {
