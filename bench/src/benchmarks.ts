@@ -4,4 +4,5 @@ import type { Benchmark } from './report.ts';
 export const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   hops: async () => (await import('./hops/index.ts')).hops,
   routing: async () => (await import('./routing.ts')).routing,
+  analysis: async () => (await import('./analysis.ts')).analysis,
 };

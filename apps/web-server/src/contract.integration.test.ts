@@ -1,4 +1,5 @@
 import { testContract } from './test/contract.ts';
-import { monolith } from './test/servers.ts';
+import { monolith, shoalApp } from './test/servers.ts';
 
 testContract(monolith);
+testContract(shoalApp);

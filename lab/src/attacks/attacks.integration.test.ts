@@ -168,5 +168,6 @@ test('mixed gives each member its turn, one after the other', () =>
     attack.onReport((stats) => seen.add(stats.active));
     const stats = await attack.done;
     assert.deepEqual([...seen].sort(), ['decompression-bomb', 'hash-collision', 'redos']);
-    assert.ok(Math.abs(stats.sent - 66) <= 3, `${stats.sent} sent`);
+    // What was still due when a turn ended is not sent in the next.
+    assert.ok(stats.sent > 50 && stats.sent <= 69, `${stats.sent} sent`);
   }));

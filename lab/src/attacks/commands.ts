@@ -146,7 +146,9 @@ export function renderRow({ title, calibration }: CalibrationRow): string {
     calibration.attackerCpuPerTargetCpu.toFixed(3),
     (calibration.attackerBytesSentPerTargetCpuSecond / 1024).toFixed(0),
     calibration.preparationCpuSeconds.toFixed(2),
-    calibration.descriptorsPerRequest.toFixed(2),
+    attacks[calibration.attack].exhausts === 'descriptors'
+      ? calibration.descriptorsPerRequest.toFixed(2)
+      : '–',
     (calibration.memoryGrowthBytes / 1024 / 1024).toFixed(0),
     '',
   ]

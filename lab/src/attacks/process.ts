@@ -1,6 +1,7 @@
 // The process of an attack: `node process.js '<AttackOptions as JSON>'`. It reports once a second on standard
 // output, and ends by itself: when the plan is over, when told to (SIGTERM, SIGINT), or when whoever started it
 // is gone (its standard input closes).
+import { setMaxListeners } from 'node:events';
 import { LabError } from '../lab-error.ts';
 import type { AttackOptions } from './attack.ts';
 import { prepareAttack } from './catalogue.ts';
@@ -25,6 +26,8 @@ async function main(): Promise<void> {
   checkTarget(plan.host);
 
   const stop = new AbortController();
+  // Every request in flight listens to it; their number has its own bound.
+  setMaxListeners(0, stop.signal);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
   process.stdin.on('end', () => stop.abort()).on('error', () => stop.abort());
   process.stdin.resume();

@@ -6,6 +6,7 @@ import { loadSpec, type MachineRole, type MachineSpec, type TestbedSpec } from '
 import { startTestbed } from '../testbed/testbed.ts';
 import { calibrateAttacks } from './calibration.ts';
 import { runCell } from './cell.ts';
+import { installDebian } from './debian.ts';
 import { type Laboratory, openLaboratory } from './laboratory.ts';
 import type { RivalsOptions } from './options.ts';
 import { createProgress, formatDuration } from './progress.ts';
@@ -64,7 +65,8 @@ interface CellName {
 
 /** Runs come last in the order, so that every cell has one figure before any has two. */
 function missingCells(options: RivalsOptions, { cells }: ExperimentResults): CellName[] {
-  const have = new Set(cells.map(cellKey));
+  const good = options.repeatLate ? cells.filter(({ generator }) => !generator.late) : cells;
+  const have = new Set(good.map(cellKey));
   const wanted: CellName[] = [];
   for (let run = 1; run <= options.runs; run += 1) {
     for (const attack of options.attacks)
@@ -82,6 +84,7 @@ async function runCells(
   print: (line: string) => void,
 ): Promise<void> {
   const { settings } = file.results;
+  installDebian(['haproxy', 'redis-server']);
   const testbed = await startTestbed({ spec });
   let laboratory: Laboratory | undefined;
   try {

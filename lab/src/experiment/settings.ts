@@ -6,7 +6,7 @@ import type { ExperimentSettings, Timing } from './results.ts';
 /** Short phases, so that every cell of the table fits into ten minutes. */
 export const quickTiming: Timing = { warmMs: 2_000, beforeMs: 1_000, attackMs: 5_000, afterMs: 2_000 };
 /** Long enough for every deployment's reaction, its end, and what comes after. */
-export const fullTiming: Timing = { warmMs: 3_000, beforeMs: 10_000, attackMs: 30_000, afterMs: 20_000 };
+export const fullTiming: Timing = { warmMs: 2_000, beforeMs: 5_000, attackMs: 20_000, afterMs: 13_000 };
 
 /** Honest requests per second: the published day, 1500 to 3000 and back, at a tenth. */
 const dayRatesPerSecond = [150, 200, 250, 300, 250, 200, 150];

@@ -45,6 +45,19 @@ export interface Cgroups {
   remove(group: string): void;
 }
 
+/**
+ * The most that the kernels allow. A group competes as one with every single process outside of it, so that
+ * without this a whole testbed would get no more of a busy host than one other program.
+ */
+const SHARES_MAX = 262_144;
+const WEIGHT_MAX = 10_000;
+
+/** The group of all testbeds and the one of this testbed, in which the machines' groups are. */
+function outerGroups(group: string): string[] {
+  const names = group.split('/');
+  return [names[0] ?? group, names.slice(0, 2).join('/')];
+}
+
 const read = (file: string): string => readFileSync(file, 'utf8');
 const readNumber = (file: string): number => Number(read(file));
 const MIB = 1024 * 1024;
@@ -103,6 +116,8 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
     version: 1,
     create(group, { cores, memoryMiB }) {
       for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(mounts.cpu, outer, 'cpu.shares'), String(SHARES_MAX));
       if (cores !== undefined) {
         writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US));
         writeFileSync(
@@ -151,6 +166,8 @@ export function createCgroupsV2(root: string): Cgroups {
         parent = path.join(parent, name);
         mkdirSync(parent, { recursive: true });
       }
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(root, outer, 'cpu.weight'), String(WEIGHT_MAX));
       if (cores !== undefined)
         writeFileSync(
           path.join(parent, 'cpu.max'),

@@ -59,6 +59,9 @@ interface ClientState {
 
 const noBytes = Buffer.alloc(0);
 
+/** Events of connections that wait; while there are so many, the read MSU reads no more. */
+const queueMax = 4_096;
+
 /** How a request to the regex MSU came back, in the service's words. */
 function outcomeOf(reply: Reply<FoundMessage>): SearchOutcome {
   switch (reply.outcome) {
@@ -208,6 +211,7 @@ export function defineHttp(settings: WebSettings): HttpMsu {
     state: 'keyed',
     execution: 'sync',
     colocation: 'connection',
+    queueMaxMessages: queueMax,
     cost: { serviceTimeMs: 0.02, memoryMiB: 32 },
     in: { clients: receives(clientMessage) },
     out: {

@@ -12,6 +12,10 @@ export interface ServerKind {
   readonly name: string;
   /** Program and arguments, to be run with Node. */
   readonly command: readonly string[];
+  /** SIGHUP has it read its certificate anew at once; else it notices by itself within seconds. */
+  readonly reloadsOnHangup: boolean;
+  /** The line that says that it serves, and takes signals. Its port was in this line or one before. */
+  readonly ready: RegExp;
 }
 
 export interface TestServer {
@@ -34,9 +38,37 @@ function program(file: string): string {
   return fileURLToPath(new URL(`../${file}.${extension}`, import.meta.url));
 }
 
-export const monolith: ServerKind = { name: 'monolith', command: [program('baseline/monolith-main')] };
-export const clusterOfTwo: ServerKind = { name: 'cluster', command: [program('baseline/cluster-main')] };
-export const nodeHttps: ServerKind = { name: 'node:https', command: [program('baseline/https-main')] };
+export const monolith: ServerKind = {
+  name: 'monolith',
+  command: [program('baseline/monolith-main')],
+  reloadsOnHangup: true,
+  ready: /listening on/,
+};
+export const clusterOfTwo: ServerKind = {
+  name: 'cluster',
+  command: [program('baseline/cluster-main')],
+  reloadsOnHangup: true,
+  ready: /listening on/,
+};
+export const nodeHttps: ServerKind = {
+  name: 'node:https',
+  command: [program('baseline/https-main')],
+  reloadsOnHangup: true,
+  ready: /listening on/,
+};
+
+/** The five MSUs, started as users start an app. */
+export const shoalApp: ServerKind = {
+  name: 'Shoal app',
+  command: [
+    fileURLToPath(new URL(`cli/main.${extension}`, import.meta.resolve('shoal'))),
+    'run',
+    program('app'),
+    '--json',
+  ],
+  reloadsOnHangup: false,
+  ready: /app .*web-server.* runs/,
+};
 
 function childrenOf(pid: number): number[] {
   const own = fs
@@ -77,10 +109,14 @@ export async function startServer(
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const listening = /listening on https:\/\/[^ ]+:(\d+)/.exec(line);
-      if (listening !== null) resolve(Number(listening[1]));
-    });
+    let seen = 0;
+    const look = (line: string): void => {
+      const listening = /listening on [\w:/.]+:(\d+)/.exec(line);
+      if (listening !== null) seen = Number(listening[1]);
+      if (kind.ready.test(line)) resolve(seen);
+    };
+    createInterface({ input: child.stdout }).on('line', look);
+    createInterface({ input: child.stderr }).on('line', look);
     void exited.then((code) => reject(new Error(`${kind.name} ended with ${code}: ${errors}`)));
   });
   return {
@@ -94,7 +130,7 @@ export async function startServer(
         .reduce((sum, count) => sum + count, 0),
     renewCertificate: async () => {
       const certificate = writeCertificate(folder);
-      child.kill('SIGHUP');
+      if (kind.reloadsOnHangup) child.kill('SIGHUP');
       return certificate;
     },
     stop: async () => {

@@ -1,4 +1,6 @@
 /** Entry of the thread that loads and checks an app module. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   type AppGraph,
@@ -23,8 +25,14 @@ export type CheckResult =
   | { readonly kind: 'problems'; readonly problems: readonly Problem[] }
   | { readonly kind: 'checked'; readonly graph: AppGraph; readonly deployment: Deployment };
 
+/** Where the file itself is not JavaScript: the error that `import` throws does not say it, `node --check` does. */
+function syntaxErrorPlace(url: string): string | null {
+  const { stderr } = spawnSync(process.execPath, ['--check', fileURLToPath(url)], { encoding: 'utf8' });
+  return /^(?:file:\/\/)?(\/.*:\d+)$/.exec(stderr.split('\n')[0] ?? '')?.[1] ?? null;
+}
+
 /** Why a module could not be loaded, in one sentence, with the place of its own code where there is one. */
-function describeLoadError(error: unknown): string {
+function describeLoadError(error: unknown, url: string): string {
   if (!(error instanceof Error)) return `threw ${String(error)} while it was loaded`;
   const message = error.message.split('\n')[0] ?? '';
   const stack = error.stack ?? '';
@@ -35,8 +43,8 @@ function describeLoadError(error: unknown): string {
     return `imports what is not there: ${message}`;
   }
   if (error instanceof SyntaxError) {
-    const place = /^(?:file:\/\/)?(\/.*?:\d+)$/m.exec(stack.split('\n')[0] ?? '')?.[1];
-    return `is not understood: ${message}${place === undefined ? '' : ` (${place})`}`;
+    const place = syntaxErrorPlace(url);
+    return `is not understood: ${message}${place === null ? '' : ` (${place})`}`;
   }
   const place = parseStackPlace(stack);
   const where = place === null ? '' : ` (${place.file}:${place.line}:${place.column})`;
@@ -49,7 +57,7 @@ async function check(request: CheckRequest): Promise<CheckResult> {
     enableTypeScript(request.appUrl);
     module = (await import(request.appUrl)) as { readonly default?: unknown };
   } catch (error) {
-    return { kind: 'not-loaded', what: describeLoadError(error) };
+    return { kind: 'not-loaded', what: describeLoadError(error, request.appUrl) };
   }
   const app = module.default;
   if (app === undefined) {

@@ -50,7 +50,7 @@ function ask(request: CheckRequest, loadMaxMs: number): Promise<CheckResult> {
   const failed = (what: string): CheckResult => ({ kind: 'not-loaded', what });
   return new Promise<CheckResult>((resolve) => {
     const timer = setTimeout(() => {
-      resolve(failed(`did not load within ${loadMaxMs / 1_000} s: does it start something, or loop?`));
+      resolve(failed(`did not load within ${loadMaxMs / 1_000} s (does it start something, or loop?)`));
     }, loadMaxMs);
     worker.once('message', resolve);
     worker.once('error', (error: NodeJS.ErrnoException) => {

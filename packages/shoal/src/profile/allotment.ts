@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
 import { ProfileError, type ProfileProblem } from './errors.ts';
 import { type Exact, formatExact, less, parseExact, sign, subtract } from './exact.ts';
 import { formatBits, formatSeconds } from './format.ts';
@@ -49,53 +49,52 @@ export function readAllotments(text: string, source: string): Allotment[] {
   }
   const allotments: Allotment[] = [];
   for (const item of isSeq(list) ? list.items.slice(0, allotmentMaxCount) : []) {
-    if (!isMap(item)) {
-      report(item, 'write an allotment: a map with `flow` and what it is allotted.');
-      continue;
-    }
-    const values = new Map<string, string>();
-    for (const { key, value } of item.items) {
-      const name = isScalar(key) ? String(key.value) : '';
-      if (!fields.includes(name)) report(key, `unknown field \`${name}\`: known are ${fields.join(', ')}.`);
-      else if (!isScalar(value)) report(value, `${name} must be a single value.`);
-      else
-        values.set(
-          name,
-          typeof value.value === 'number' ? (value.source ?? String(value.value)) : String(value.value),
-        );
-    }
-    const number = (name: string): Exact | undefined => {
-      const written = values.get(name);
-      if (written === undefined) return undefined;
-      const value = parseExact(written);
-      if (value === undefined || sign(value) < 0)
-        report(item, `${name} is \`${written}\`: write a number of at least 0.`);
-      return value;
-    };
-    const role = values.get('role');
-    if (role !== undefined && role !== 'transmitter' && role !== 'receiver') {
-      report(item, `the role is \`${role}\`: write transmitter or receiver.`);
-    }
-    if (!values.has('flow')) report(item, 'no flow: write `flow:` with the name of a flow.');
-    const [bufferBits, delaySeconds, endToEndDelaySeconds] = [
-      number('bufferBits'),
-      number('delaySeconds'),
-      number('endToEndDelaySeconds'),
-    ];
-    if ([bufferBits, delaySeconds, endToEndDelaySeconds].every((value) => value === undefined)) {
-      report(item, 'nothing is allotted: write bufferBits, delaySeconds or endToEndDelaySeconds.');
-    }
-    allotments.push({
-      flow: values.get('flow') ?? '',
-      node: values.get('node'),
-      role: role as HopRole | undefined,
-      bufferBits,
-      delaySeconds,
-      endToEndDelaySeconds,
-    });
+    if (isMap(item)) allotments.push(readAllotment(item, report));
+    else report(item, 'write an allotment: a map with `flow` and what it is allotted.');
   }
   if (problems.length > 0) throw new ProfileError(problems);
   return allotments;
+}
+
+function readAllotment(item: YAMLMap, report: (node: unknown, message: string) => void): Allotment {
+  const values = new Map<string, string>();
+  for (const { key, value } of item.items) {
+    const name = isScalar(key) ? String(key.value) : '';
+    if (!fields.includes(name)) report(key, `unknown field \`${name}\`: known are ${fields.join(', ')}.`);
+    else if (!isScalar(value)) report(value ?? key, `${name} must be a single value.`);
+    else
+      values.set(
+        name,
+        typeof value.value === 'number' ? (value.source ?? String(value.value)) : String(value.value),
+      );
+  }
+  const number = (name: string): Exact | undefined => {
+    const written = values.get(name);
+    if (written === undefined) return undefined;
+    const value = parseExact(written);
+    if (value === undefined || sign(value) < 0) {
+      report(item, `${name} is \`${written}\`: write a number of at least 0.`);
+    }
+    return value;
+  };
+  const role = values.get('role');
+  if (role !== undefined && role !== 'transmitter' && role !== 'receiver') {
+    report(item, `the role is \`${role}\`: write transmitter or receiver.`);
+  }
+  if (!values.has('flow')) report(item, 'no flow: write `flow:` with the name of a flow.');
+  const allotment: Allotment = {
+    flow: values.get('flow') ?? '',
+    node: values.get('node'),
+    role: role as HopRole | undefined,
+    bufferBits: number('bufferBits'),
+    delaySeconds: number('delaySeconds'),
+    endToEndDelaySeconds: number('endToEndDelaySeconds'),
+  };
+  const { bufferBits, delaySeconds, endToEndDelaySeconds } = allotment;
+  if ([bufferBits, delaySeconds, endToEndDelaySeconds].every((value) => value === undefined)) {
+    report(item, 'nothing is allotted: write bufferBits, delaySeconds or endToEndDelaySeconds.');
+  }
+  return allotment;
 }
 
 /**

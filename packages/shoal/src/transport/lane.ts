@@ -279,14 +279,6 @@ export class LaneWriter extends LaneView {
   }
 }
 
-/** What a new reader found on the memory of a dead one. */
-export interface LaneRecovery {
-  /** Indices of the messages that were in service. */
-  readonly poison: readonly number[];
-  /** The one of these whose end had already been counted when the consumer died; null: none. */
-  readonly counted: number | null;
-}
-
 /** The receiving end. `isOrdered`: messages end in the order in which they are taken, one at a time. */
 export class LaneReader extends LaneView {
   readonly isOrdered: boolean;
@@ -444,10 +436,10 @@ export class LaneReader extends LaneView {
   }
 
   /**
-   * Settles what a dead consumer left behind: which messages were in service, and whether one of them was already
-   * counted. The caller ends every poison message with {@link finishRecovered}. Waiting messages stay.
+   * Settles what a dead consumer left behind, and answers the poison messages: those that were in service and are
+   * not counted. The caller ends each with {@link finishRecovered}. Waiting messages stay.
    */
-  recover(): LaneRecovery {
+  recover(): number[] {
     const head = Atomics.load(this.words, headWord);
     const cursor = Atomics.load(this.words, cursorWord);
     const index = cursor >>> 1;
@@ -468,14 +460,26 @@ export class LaneReader extends LaneView {
     // The counters say how many have ended; the marks say how many are known to have (modulo 2^31).
     const passed = index - (this.words[firstWord] as number) + marked;
     const isAhead = ((counted - passed) & indexMask) === 1;
-    const ending = this.isOrdered ? index : (this.words[endingWord] as number);
-    return { poison, counted: isAhead ? ending : null };
+    if (isAhead) {
+      // Before any other is counted (I5): this life may end as well.
+      const ending = this.isOrdered ? index : (this.words[endingWord] as number);
+      this.#markRecovered(ending);
+      poison.splice(poison.indexOf(ending), 1);
+    }
+    // It may have died between a mark and the cursor: nobody else would free those slots, and the lane might be full.
+    if (!this.isOrdered) this.#passEnded();
+    return poison;
   }
 
-  /** Ends a poison message after {@link recover}. `isCounted`: its end was counted by the dead consumer. */
-  finishRecovered(index: number, end: number, isCounted: boolean): void {
-    if (isCounted) this.#mark(index);
-    else this.finish(index, end);
+  /** Ends a poison message after {@link recover}. */
+  finishRecovered(index: number, end: number): void {
+    if (!this.isOrdered) this.words[endingWord] = index;
+    (this.floats[countersFloat + end] as number)++;
+    this.#markRecovered(index);
+  }
+
+  #markRecovered(index: number): void {
+    this.#mark(index);
     if (this.isOrdered) this.#next = this.#index;
     else this.#skipEnded();
   }

@@ -19,30 +19,51 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError('Give a port from 0 to 65535.');
 }
 
-/** Resolves when the app has ended after a first SIGTERM or SIGINT. A second one ends the process at once. */
-function waitForEnd(app: RunningApp, log: RunLog): Promise<number> {
-  return new Promise((resolve) => {
-    let isDraining = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (isDraining) {
-        log('warn', `${signal} again: ending at once`, {});
-        process.exit(exitStatus.failed);
-      }
-      isDraining = true;
-      log('info', `${signal}: draining; another one ends at once`, {});
-      app.drain().then(
-        (isEmpty) => {
-          log(isEmpty ? 'info' : 'warn', isEmpty ? 'ended' : 'ended; some work did not end in time', {});
-          resolve(exitStatus.done);
-        },
-        (error: unknown) => {
-          log('error', `draining failed: ${String(error)}`, {});
-          resolve(exitStatus.failed);
-        },
+/**
+ * Ends the app at the first SIGTERM or SIGINT, and the process at once at a second one, or at the first one while the
+ * app still starts. `ended` resolves with the exit status.
+ */
+function watchSignals(log: RunLog): { readonly ended: Promise<number>; serve(app: RunningApp): void } {
+  let app: RunningApp | null = null;
+  let isDraining = false;
+  const { promise, resolve } = deferred<number>();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (app === null || isDraining) {
+      log(
+        'warn',
+        isDraining ? `${signal} again: ending at once` : `${signal} while starting: ending at once`,
+        {},
       );
-    };
-    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+      process.exit(exitStatus.failed);
+    }
+    isDraining = true;
+    log('info', `${signal}: draining; another one ends at once`, {});
+    app.drain().then(
+      (isEmpty) => {
+        log(isEmpty ? 'info' : 'warn', isEmpty ? 'ended' : 'ended; some work did not end in time', {});
+        resolve(exitStatus.done);
+      },
+      (error: unknown) => {
+        log('error', `draining failed: ${String(error)}`, {});
+        resolve(exitStatus.failed);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  return {
+    ended: promise,
+    serve(running) {
+      app = running;
+    },
+  };
+}
+
+function deferred<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((done) => {
+    resolve = done;
   });
+  return { promise, resolve: (value) => resolve(value) };
 }
 
 /** `shoal run APP`: checks an app, starts it, and serves until a signal. */
@@ -58,12 +79,14 @@ export function addRunCommand(program: Command): void {
     .action(async (app: string, options: RunOptions) => {
       const log = createRunLog(options.json === true);
       const checked = await checkApp(app, options.deployment);
+      const signals = watchSignals(log);
       const running = await runApp({
         checked,
         log,
         controlPort: options.controlPort,
         runDirectory: options.run ?? defaultRunDirectory(),
       });
+      signals.serve(running);
       const { name } = checked.graph;
       const { controlPort } = running;
       for (const line of options.json ? [] : describeDeployment(checked.deployment)) log('info', line, {});
@@ -71,6 +94,6 @@ export function addRunCommand(program: Command): void {
         app: name,
         controlPort,
       });
-      process.exit(await waitForEnd(running, log));
+      process.exit(await signals.ended);
     });
 }

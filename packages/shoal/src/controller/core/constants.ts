@@ -34,6 +34,8 @@ export const settleWindows = 3;
 export const countTolerance = 0.1;
 /** Utilization that must not be exceeded after a reclaim: well below the target, so that count and load do not chase each other. */
 export const reclaimUtilization = 0.5;
+/** Share of a type's instances that one reclaim may take back, where that is more than one. */
+export const reclaimShareMax = 0.05;
 /** Share of handler time that a type spends on (or waiting for) a core, above which it counts as CPU-bound. */
 export const cpuBoundShare = 0.5;
 /** Milliseconds of handler time to be seen before a type is said not to be CPU-bound. */
@@ -96,6 +98,8 @@ export const drainTriesMax = 6;
  */
 export const lostGraceMs = 3_000;
 
+/** An instance that serves by its agent's answer is believed in for so long without a report that shows it. */
+export const unseenMaxMs = 5_000;
 /** A count that is too low without a confirmed loss (a process restarts, say) is mended only after so long. */
 export const repairAfterMs = 2_000;
 /** At start, processes of the deployment are waited for so long before their instances are placed elsewhere. */

@@ -198,7 +198,7 @@ export class ControllerCore {
           { operator: 'remove', msu: instance.msu, cause: { kind: 'resumed', detail }, removes: [id] },
           nowMs,
         );
-        executor.remove(decisionId, instance, nowMs);
+        executor.remove(decisionId, instance.msu, [instance], nowMs);
       }
     }
   }
@@ -242,6 +242,7 @@ export class ControllerCore {
     const id = instance.instanceId;
     if (isGone) {
       this.#strays.delete(instance);
+      executor.forget(id);
       if (executor.arriving.has(id)) executor.lost(id);
       else if (!monitor.instances.has(id)) tables.remove(id);
       if (instance.process.status === 'dead') monitor.type(instance.msu).isLossConfirmed = true;

@@ -156,7 +156,7 @@ function remove(parts: Parts, instanceId: InstanceId, nowMs: number): number {
   const id = parts.log.open({ operator: 'remove', msu, cause, removes: [instanceId] }, nowMs);
   type.committed = Math.min(type.committed, left);
   type.floor = Math.min(type.floor, left);
-  parts.executor.remove(id, instance, nowMs);
+  parts.executor.remove(id, msu, [instance], nowMs);
   return id;
 }
 

@@ -40,7 +40,7 @@ export class Repair {
         type.committed = Math.max(0, type.committed - 1);
         type.floor = Math.min(type.floor, type.committed);
       }
-      executor.remove(decisionId, instance, nowMs);
+      executor.remove(decisionId, type.msu.name, [instance], nowMs);
     }
   }
 

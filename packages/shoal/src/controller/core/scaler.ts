@@ -10,6 +10,7 @@ import {
   blockedRetryMs,
   demandSmoothingMs,
   recentSpanMs,
+  reclaimShareMax,
   refusalRepeatMs,
   settleWindows,
   slowDemandSmoothingMs,
@@ -23,7 +24,7 @@ import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
 import { calmNeededMs, chooseVictim, isReclaimDue, rememberClone, trackCalm } from './reclaim.ts';
 import { size, sufficient } from './sizing.ts';
-import type { ProcessKey, TypeView } from './view.ts';
+import type { InstanceView, ProcessKey, TypeView } from './view.ts';
 
 export class Scaler {
   readonly #parts: Parts;
@@ -172,9 +173,19 @@ export class Scaler {
   #reclaim(type: TypeView, nowMs: number): void {
     const { policy, executor, graph, monitor, log, budget } = this.#parts;
     if (!policy.isActive || budget.refusal(type.msu.name, nowMs) !== '') return;
-    const victim = chooseVictim(type, graph, monitor, executor.leaving);
     const count = this.#count(type);
-    if (victim === null) {
+    // One at a time; where there are very many, a few.
+    const most = Math.max(1, Math.floor(count * reclaimShareMax));
+    const surplus = count - Math.max(type.floor, sufficient(type.demand));
+    const victims: InstanceView[] = [];
+    const leaving = new Set(executor.leaving);
+    while (victims.length < Math.min(most, surplus)) {
+      const victim = chooseVictim(type, graph, monitor, leaving);
+      if (victim === null) break;
+      victims.push(victim);
+      leaving.add(victim.instanceId);
+    }
+    if (victims.length === 0) {
       type.calmSinceMs = nowMs;
       return;
     }
@@ -187,13 +198,13 @@ export class Scaler {
       calmNeededMs: calmNeededMs(type, policy),
     };
     const decisionId = log.open(
-      { operator: 'remove', msu: type.msu.name, cause, removes: [victim.instanceId] },
+      { operator: 'remove', msu: type.msu.name, cause, removes: victims.map((victim) => victim.instanceId) },
       nowMs,
     );
     budget.take(type.msu.name, nowMs);
     type.lastReclaimMs = nowMs;
-    type.committed = Math.max(type.floor, Math.min(type.committed, count - 1));
-    executor.remove(decisionId, victim, nowMs);
+    type.committed = Math.max(type.floor, Math.min(type.committed, count - victims.length));
+    executor.remove(decisionId, type.msu.name, victims, nowMs);
   }
 }
 

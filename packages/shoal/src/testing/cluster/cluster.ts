@@ -388,13 +388,7 @@ export class SimulatedCluster {
     const edgeId = this.#edgeIds.get(`${from.msu.name}>${hop.msu}`);
     if (edgeId === undefined) throw new RangeError(`no edge from ${from.msu.name} to ${hop.msu}`);
     const routing = this.#options.graph.edges[edgeId]?.routing ?? 'round-robin';
-    const to = chooseEndpoint(
-      this.processes,
-      from.process,
-      from.process.tables[edgeId],
-      routing,
-      this.#random,
-    );
+    const to = chooseEndpoint(this.processes, from.process, edgeId, routing, this.#random);
     if (to === null) message.load.refused++;
     else if (to === 'gone') message.load.lost++;
     else if (to.queue.length >= this.#queueMax) {
@@ -529,6 +523,7 @@ export class SimulatedCluster {
       if (index >= 0) process.threads.splice(index, 1);
     }
     process.instances.delete(instance.instanceId);
+    instance.isEnded = true;
   }
 }
 

@@ -81,6 +81,7 @@ export class SimulatedInstance {
   sojourn: number[] | null;
   service: number[];
   servingSinceMs = -1;
+  isEnded = false;
   /** Limited resources it holds, by name. */
   resources: Readonly<Record<string, number>> = nothing;
 
@@ -96,6 +97,15 @@ export class SimulatedInstance {
 
   get inService(): number {
     return this.thread.instance === this ? 1 : 0;
+  }
+
+  /** It exists, with its thread. */
+  get isThere(): boolean {
+    return !this.isEnded && this.phase !== 'lost';
+  }
+
+  get isIdle(): boolean {
+    return this.thread.message === null && this.queue.length === 0 && this.isThere;
   }
 
   enqueue(message: SimulatedMessage): void {

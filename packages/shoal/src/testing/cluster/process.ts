@@ -2,6 +2,7 @@ import type { InstanceId, MachineId, ProcessId, ThreadId } from '../../model/ind
 import type { CommandResult, Report, RoutingTable, RuntimeEvent } from '../../wire/index.ts';
 import type { SimulatedInstance } from './instance.ts';
 import { type SimulatedMachine, SimulatedThread } from './machine.ts';
+import type { Ways } from './routing.ts';
 
 /** A simulated runtime process: its threads and instances, and what its agent remembers. */
 export class SimulatedProcess {
@@ -12,6 +13,8 @@ export class SimulatedProcess {
   readonly instances: Map<InstanceId, SimulatedInstance> = new Map();
   readonly threads: SimulatedThread[] = [];
   readonly tables: RoutingTable[] = [];
+  /** By edge id: its table, resolved. */
+  readonly ways: Map<number, Ways> = new Map();
   /** Answers given, by command id: a command is carried out once. Null: being carried out. */
   readonly answers: Map<string, CommandResult | null> = new Map();
   epoch = 0;

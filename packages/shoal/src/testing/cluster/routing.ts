@@ -4,6 +4,41 @@ import type { Random } from '../seeded-random.ts';
 import type { SimulatedInstance } from './instance.ts';
 import type { SimulatedProcess } from './process.ts';
 
+/** An endpoint of a table in force, with the instance it leads to. */
+interface Way {
+  readonly endpoint: Endpoint;
+  readonly instance: SimulatedInstance | null;
+}
+
+/** The ways of one table that a process may use; made when it is first used. */
+export interface Ways {
+  readonly table: RoutingTable;
+  readonly ways: readonly Way[];
+  readonly weight: number;
+}
+
+function resolve(
+  processes: ReadonlyMap<string, SimulatedProcess>,
+  from: SimulatedProcess,
+  table: RoutingTable,
+  routing: RoutingPolicy,
+): Ways {
+  const usable = table.endpoints.filter(
+    (endpoint) =>
+      !endpoint.isDraining &&
+      (routing !== 'same-process' ||
+        (endpoint.process === from.processName && endpoint.machine === from.machineName)),
+  );
+  return {
+    table,
+    ways: usable.map((endpoint) => {
+      const process = processes.get(`${endpoint.machine}/${endpoint.process}`);
+      return { endpoint, instance: process?.instances.get(endpoint.instanceId) ?? null };
+    }),
+    weight: usable.reduce((sum, { weight }) => sum + weight, 0),
+  };
+}
+
 /**
  * Chooses by the table in force at the sender. Null: no endpoint that may be used; `gone`: the chosen endpoint does
  * not exist (a table led to an instance that was removed or died).
@@ -11,51 +46,39 @@ import type { SimulatedProcess } from './process.ts';
 export function chooseEndpoint(
   processes: ReadonlyMap<string, SimulatedProcess>,
   from: SimulatedProcess,
-  table: RoutingTable | undefined,
+  edgeId: number,
   routing: RoutingPolicy,
   random: Random,
 ): SimulatedInstance | 'gone' | null {
-  const usable = (table?.endpoints ?? []).filter(
-    (endpoint) =>
-      !endpoint.isDraining &&
-      (routing !== 'same-process' ||
-        (endpoint.process === from.processName && endpoint.machine === from.machineName)),
-  );
-  if (usable.length === 0) return null;
-  if (routing !== 'shortest-queue' && routing !== 'same-process') {
-    return find(processes, byWeight(usable, random));
+  const table = from.tables[edgeId];
+  if (table === undefined) return null;
+  let cached = from.ways.get(edgeId);
+  if (cached === undefined || cached.table !== table) {
+    cached = resolve(processes, from, table, routing);
+    from.ways.set(edgeId, cached);
   }
-  // Join an idle one, else the shorter of two.
-  let idle: SimulatedInstance | null = null;
-  let seen = 0;
-  for (const endpoint of usable) {
-    const instance = find(processes, endpoint);
-    if (instance === 'gone' || instance.queue.length + instance.inService > 0) continue;
-    seen++;
-    if (random() * seen < 1) idle = instance;
+  const { ways } = cached;
+  if (ways.length === 0) return null;
+  if (routing !== 'shortest-queue' && routing !== 'same-process') return byWeight(cached, random) ?? 'gone';
+  // Join an idle one, beginning anywhere; else the shorter of two.
+  const start = Math.floor(random() * ways.length);
+  for (let i = 0; i < ways.length; i++) {
+    const instance = ways[(start + i) % ways.length]?.instance;
+    if (instance?.isIdle === true) return instance;
   }
-  if (idle !== null) return idle;
-  const one = find(processes, byWeight(usable, random));
-  const other = find(processes, byWeight(usable, random));
-  if (one === 'gone' || other === 'gone') return one;
-  return one.queue.length <= other.queue.length ? one : other;
+  const one = byWeight(cached, random);
+  const other = byWeight(cached, random);
+  if (one === null) return 'gone';
+  return other === null || one.queue.length <= other.queue.length ? one : other;
 }
 
-function byWeight(endpoints: readonly Endpoint[], random: Random): Endpoint {
-  let rest = random() * endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
-  for (const endpoint of endpoints) {
+/** Null: it is gone. */
+function byWeight({ ways, weight }: Ways, random: Random): SimulatedInstance | null {
+  let rest = random() * weight;
+  for (const { endpoint, instance } of ways) {
     rest -= endpoint.weight;
-    if (rest <= 0) return endpoint;
+    if (rest <= 0) return instance?.isThere === true ? instance : null;
   }
-  return endpoints.at(-1)!;
-}
-
-function find(
-  processes: ReadonlyMap<string, SimulatedProcess>,
-  endpoint: Endpoint,
-): SimulatedInstance | 'gone' {
-  const instance = processes
-    .get(`${endpoint.machine}/${endpoint.process}`)
-    ?.instances.get(endpoint.instanceId);
-  return instance === undefined || instance.phase === 'lost' ? 'gone' : instance;
+  const last = ways.at(-1)?.instance ?? null;
+  return last?.isThere === true ? last : null;
 }
