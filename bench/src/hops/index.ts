@@ -158,6 +158,29 @@ function figure(values: readonly number[]): number {
   return values.length === 0 ? 0 : Number(median(values).toFixed(2));
 }
 
+/** Shoal beside the best of its rivals, for each payload; more is better for throughputs, less for round trips. */
+function compare(rows: readonly Row[]): Row[] {
+  const pools = new Set<unknown>(['piscina', 'poolifier', 'workerpool']);
+  const ratios: Row[] = [];
+  for (const row of rows.filter(({ system }) => system === 'shoal')) {
+    const rivals = rows.filter(({ system, payload, kind, where }) => {
+      if (system === 'shoal' || payload !== row.payload || kind !== row.kind) return false;
+      if (kind === 'one-way') return true;
+      return row.where === 'same-thread' ? where === 'same-thread' : pools.has(system);
+    });
+    const most = Math.max(...rivals.map(({ throughputPerSecond }) => Number(throughputPerSecond)));
+    const least = Math.min(...rivals.map(({ roundTripP50Us }) => Number(roundTripP50Us)));
+    ratios.push({
+      name: row.name ?? '',
+      payload: row.payload ?? '',
+      against: [...new Set(rivals.map(({ system }) => system))].join(', '),
+      throughputRatio: Number((Number(row.throughputPerSecond) / most).toFixed(2)),
+      p50Ratio: row.kind === 'one-way' ? 0 : Number((Number(row.roundTripP50Us) / least).toFixed(2)),
+    });
+  }
+  return ratios;
+}
+
 export async function hops(options: BenchOptions): Promise<void> {
   const plan = options.tiny === true ? tinyPlan : fullPlan;
   process.stdout.write(`hops: ${JSON.stringify(describeMachine())}\n\n`);
@@ -173,6 +196,8 @@ export async function hops(options: BenchOptions): Promise<void> {
   await Promise.all(entries.map((entry) => entry.session.close()));
   const rows = toRows(entries);
   printTable(rows);
+  process.stdout.write('\nShoal divided by the best of its rivals:\n');
+  printTable(compare(rows));
   const checksum = entries.reduce((sum, entry) => sum + entry.checksum, 0);
   process.stdout.write(`\nChecksum of all replies: ${checksum}\n`);
   if (!(checksum > 0)) throw new Error('no reply was received');

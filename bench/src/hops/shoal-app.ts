@@ -54,9 +54,12 @@ const command = value<Command>();
 const result = value<RoundTrips | Throughput>();
 const acknowledgement = record({ checksum: 'number' });
 
-/** One-way messages that one acknowledgement stands for, and how many may be on their way: a full lane. */
+/**
+ * One-way messages that one acknowledgement stands for, and how many may be on their way. A lane holds 1,024, and a
+ * slot is free again a little later than its message is acknowledged.
+ */
 const ackEvery = 256;
-const onTheirWayMax = 1_024;
+const onTheirWayMax = 768;
 
 const answer = defineMsu({
   name: 'answer',

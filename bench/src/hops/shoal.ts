@@ -9,6 +9,8 @@ import type { HopSession, HopSystem, RoundTrips, Throughput } from './system.ts'
 import { workerFile } from './worker-file.ts';
 
 let channels = 0;
+/** A result that is so late will not come: something failed in the app, and was logged. */
+const overdueMs = 10_000;
 
 function thread(name: string, ...instances: string[]): InitialThread {
   return { name, core: -1, nice: 0, scheduling: 'fifo', instances };
@@ -40,11 +42,17 @@ async function openApp(
     },
   });
   const run = <T extends RoundTrips | Throughput>(command: Command): Promise<T> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      const overdue = setTimeout(
+        () => reject(new Error(`no result of ${command.what} (${where})`)),
+        command.durationMs + overdueMs,
+      );
       // Typed loosely by Node.
       channel.onmessage = (event: unknown) => {
         const { data } = event as { data: OnChannel };
-        if (data.to === 'bench') resolve(data.result as T);
+        if (data.to !== 'bench') return;
+        clearTimeout(overdue);
+        resolve(data.result as T);
       };
       const message: OnChannel = { to: 'app', command };
       channel.postMessage(message);
