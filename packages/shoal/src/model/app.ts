@@ -1,5 +1,6 @@
 import type { MsuType, PortRef } from './msu.ts';
-import type { Publishes, Receives, Requests, Sends, Serves } from './port.ts';
+import { markPlace } from './place.ts';
+import type { OutPort, Publishes, Receives, Requests, Sends, Serves } from './port.ts';
 
 /**
  * How a route chooses among the instances of the receiving type:
@@ -35,27 +36,33 @@ export interface Edge {
   readonly routing: RoutingPolicy | 'default';
 }
 
+/** The in-port to which an out-port may be connected: the same message type, and the same reply. */
+export type PartnerOf<P> =
+  P extends Sends<infer T>
+    ? Receives<T>
+    : P extends Publishes<infer T>
+      ? Receives<T>
+      : P extends Requests<infer Q, infer R>
+        ? Serves<Q, R>
+        : never;
+
 /** Connects an out-port to an in-port that carries the same message type; anything else does not compile. */
-export function connect<T>(
-  from: PortRef<Sends<T>> | PortRef<Publishes<T>>,
-  to: PortRef<Receives<T>>,
-  options?: EdgeOptions,
-): Edge;
-export function connect<Q, R>(
-  from: PortRef<Requests<Q, R>>,
-  to: PortRef<Serves<Q, R>>,
-  options?: EdgeOptions,
-): Edge;
-export function connect(
-  from: { readonly msu: string; readonly port: string },
-  to: { readonly msu: string; readonly port: string },
+export function connect<P extends OutPort>(
+  from: PortRef<P>,
+  to: PortRef<PartnerOf<P>>,
   options: EdgeOptions = {},
 ): Edge {
-  return {
-    from: { msu: from.msu, port: from.port },
-    to: { msu: to.msu, port: to.port },
-    routing: options.routing ?? 'default',
-  };
+  const source: { readonly msu: string; readonly port: string } | undefined = from;
+  const target: { readonly msu: string; readonly port: string } | undefined = to;
+  // A plain JavaScript app may hand over a port that does not exist: `validate` reports it with its place.
+  return markPlace(
+    {
+      from: { msu: source?.msu ?? '', port: source?.port ?? '' },
+      to: { msu: target?.msu ?? '', port: target?.port ?? '' },
+      routing: options.routing ?? 'default',
+    },
+    connect,
+  );
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: an app holds types of any ports; `connect` has checked the edges.
@@ -70,5 +77,5 @@ export interface App {
 
 /** Declares an app. */
 export function defineApp(app: { name: string; msus: readonly AnyMsuType[]; edges: readonly Edge[] }): App {
-  return { name: app.name, msus: app.msus, edges: app.edges };
+  return markPlace({ name: app.name, msus: app.msus, edges: app.edges }, defineApp);
 }

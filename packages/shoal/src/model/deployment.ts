@@ -38,3 +38,17 @@ export interface Deployment {
   /** Threads kept ready without instances, so that a clone or a replacement starts in milliseconds. Default 1. */
   readonly spareThreads: number;
 }
+
+/** Defaults of what stands at the top of a deployment beside its name, machines, limits and policy. */
+export const defaultDeploymentSettings: Pick<Deployment, 'samplePeriodMs' | 'drainMaxMs' | 'spareThreads'> = {
+  samplePeriodMs: 100,
+  drainMaxMs: 10_000,
+  spareThreads: 1,
+};
+
+/** Name of the only machine of a deployment that names none. */
+export const localMachineName = 'local';
+/** Name of the only process of a machine that names none. */
+export const mainProcessName = 'main';
+/** Default of {@link DeploymentThread}'s `core`: not pinned. */
+export const defaultCore = -1;

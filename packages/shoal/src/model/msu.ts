@@ -2,6 +2,7 @@ import type { InstanceId, Key } from './ids.ts';
 import type { ErrorNotice, Message, SendOptions } from './message.ts';
 import type { Connection } from './message-type.ts';
 import type { Acceptance, Reply } from './outcome.ts';
+import { markPlace } from './place.ts';
 import type {
   InPort,
   InPorts,
@@ -23,6 +24,7 @@ import type {
  * - `pinned`: holds a socket, a TLS session, a file: what it holds stays on its process.
  */
 export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
+export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
 
 /**
  * How its handlers run.
@@ -31,9 +33,11 @@ export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
  * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
  */
 export type ExecutionKind = 'sync' | 'async' | 'blocking';
+export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
 /** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
+export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';
@@ -252,11 +256,14 @@ export function defineMsu<
   const T extends TimerSpecs = Record<never, never>,
 >(definition: MsuDefinition<In, Out, T>): MsuType<In, Out, T> {
   const { in: inPorts, out: outPorts, timers, create, ...options } = definition;
-  return {
-    options,
-    in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
-    out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
-    timers: timers ?? ({} as T),
-    create,
-  };
+  return markPlace(
+    {
+      options,
+      in: refer(definition.name, inPorts ?? {}) as MsuType<In, Out, T>['in'],
+      out: refer(definition.name, outPorts ?? {}) as MsuType<In, Out, T>['out'],
+      timers: timers ?? ({} as T),
+      create,
+    },
+    defineMsu,
+  );
 }

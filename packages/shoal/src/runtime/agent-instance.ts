@@ -1,7 +1,8 @@
 /** What the agent knows of an instance: where it is, its lanes, and its counters over all of them. */
 import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
-import { createLaneMemory, ends, type LaneMemory, LaneProbe } from '../transport/index.ts';
+import { createLaneMemory, ends, type LaneBounds, type LaneMemory, LaneProbe } from '../transport/index.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
+import type { ThreadLane } from './thread-messages.ts';
 
 /** A lane as the agent sees it. */
 export interface AgentLane {
@@ -32,15 +33,20 @@ export class AgentInstance {
   }
 
   /** The lane from a thread; made where it is missing. */
-  lane(
-    from: ThreadId,
-    bounds: Parameters<typeof createLaneMemory>[0],
-  ): { memory: LaneMemory; isNew: boolean } {
+  lane(from: ThreadId, bounds: LaneBounds): { memory: LaneMemory; isNew: boolean } {
     const known = this.lanes.get(from);
     if (known !== undefined) return { memory: known.probe.memory, isNew: false };
     const memory = createLaneMemory(bounds);
     this.lanes.set(from, { probe: new LaneProbe(memory), isClosing: false });
     return { memory, isNew: true };
+  }
+
+  /** Every lane that leads to it, as its thread is told. */
+  allLanes(): ThreadLane[] {
+    return [
+      ...[...this.lanes.values()].map((lane) => ({ lane: lane.probe.memory, isReply: false })),
+      ...[...this.replyLanes.values()].map((lane) => ({ lane, isReply: true })),
+    ];
   }
 
   /** Accepted and ended messages over all ways in. Ends by end code. */

@@ -1,5 +1,5 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
 import { createThreadBlock, type ThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
 import type { HostOrigin, ThreadReport, ThreadRequestBody, ThreadStart } from './thread-messages.ts';
@@ -24,6 +24,14 @@ export interface AgentThreadOptions {
   readonly nice: number;
   readonly scheduling: QueueOrder;
   readonly seed: number;
+  /** Present for a thread that the agent did not start and cannot end: that of a program that uses Shoal as a library. */
+  readonly guest?: GuestLink;
+}
+
+/** A thread of somebody else's, and the way to it. */
+export interface GuestLink {
+  readonly port: MessagePort;
+  readonly block: SharedArrayBuffer;
 }
 
 /** How a worker ended. */
@@ -43,16 +51,18 @@ export class AgentThread {
   restarts = 0;
   generation = -1;
   startedAtMs = 0;
+  /** Settled while no replacement is under way. */
+  replacing: Promise<void> = Promise.resolve();
   /** Why the agent is ending it; null: it is not. */
   killReason: HostOrigin | 'stop' | null = null;
-  #worker: Worker | null = null;
+  #worker: Worker | MessagePort | null = null;
   #requests = 0;
   readonly #waiting = new Map<number, (answer: ThreadAnswer) => void>();
 
   constructor(options: AgentThreadOptions) {
     this.options = options;
     this.nice = options.nice;
-    this.block = viewThreadBlock(createThreadBlock());
+    this.block = viewThreadBlock(options.guest?.block ?? createThreadBlock());
   }
 
   get id(): ThreadId {
@@ -65,11 +75,37 @@ export class AgentThread {
     onReport: (report: ThreadReport) => void,
     onEnd: (end: ThreadEnd) => void,
   ): Promise<void> {
-    const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
     this.generation++;
     this.killReason = null;
     this.phase = 'starting';
     this.startedAtMs = nowMs;
+    const { guest } = this.options;
+    const worker = guest === undefined ? this.#startWorker() : guest.port;
+    this.#worker = worker;
+    let error: Error | null = null;
+    return new Promise((resolve) => {
+      worker.on('message', (report: ThreadReport) => {
+        if (report.kind === 'ready') resolve();
+        else if (report.kind === 'answer') this.#answered(report);
+        else onReport(report);
+      });
+      worker.on('error', (thrown: unknown) => {
+        error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      });
+      worker.once(guest === undefined ? 'exit' : 'close', (exitCode: number) => {
+        this.#worker = null;
+        this.phase = 'lost';
+        for (const answer of this.#waiting.values()) answer({ isOk: false, detail: 'the thread ended' });
+        this.#waiting.clear();
+        resolve();
+        onEnd({ exitCode: exitCode ?? 0, error });
+      });
+      if (guest !== undefined) resolve();
+    });
+  }
+
+  #startWorker(): Worker {
+    const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
     Atomics.store(this.block.words, ThreadWord.running, 0);
     const workerData: ThreadStart = {
       threadId,
@@ -84,32 +120,12 @@ export class AgentThread {
       generation: this.generation,
       seed: seed + this.generation,
     };
-    const worker = new Worker(entry, {
+    return new Worker(entry, {
       workerData,
       name: `shoal-${name}`,
       ...(limits.threadHeapMaxMiB > 0
         ? { resourceLimits: { maxOldGenerationSizeMb: limits.threadHeapMaxMiB } }
         : {}),
-    });
-    this.#worker = worker;
-    let error: Error | null = null;
-    return new Promise((resolve) => {
-      worker.on('message', (report: ThreadReport) => {
-        if (report.kind === 'ready') resolve();
-        else if (report.kind === 'answer') this.#answered(report);
-        else onReport(report);
-      });
-      worker.on('error', (thrown: unknown) => {
-        error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      });
-      worker.once('exit', (exitCode) => {
-        this.#worker = null;
-        this.phase = 'lost';
-        for (const answer of this.#waiting.values()) answer({ isOk: false, detail: 'the thread ended' });
-        this.#waiting.clear();
-        resolve();
-        onEnd({ exitCode, error });
-      });
     });
   }
 
@@ -143,7 +159,8 @@ export class AgentThread {
 
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
   async terminate(): Promise<void> {
-    await this.#worker?.terminate();
+    if (this.#worker instanceof Worker) await this.#worker.terminate();
+    else this.#worker?.close();
   }
 
   get isRunning(): boolean {

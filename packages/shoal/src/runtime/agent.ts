@@ -6,8 +6,8 @@
  *     outlives both ends' workers.
  * I2. Commands are carried out once: a `commandId` seen before is answered as it was. One of an older epoch than
  *     seen is refused (fencing).
- * I3. A table that a thread has names only instances that are hosted; those that are lost are left out until they
- *     are back.
+ * I3. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and
+ *     its replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  * I4. A thread that does not end within `terminateMaxMs` of being told can only be ended with its process: then
  *     `onFatal` is called, and the supervisor starts another.
  */
@@ -27,7 +27,7 @@ import {
   type ThreadId,
   threadId,
 } from '../model/index.ts';
-import { createLaneMemory, type LaneMemory } from '../transport/index.ts';
+import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
 import type {
   Command,
   CommandBody,
@@ -38,10 +38,10 @@ import type {
   RuntimeEvent,
 } from '../wire/index.ts';
 import { AgentInstance } from './agent-instance.ts';
-import { AgentThread, type ThreadEnd } from './agent-thread.ts';
+import { AgentThread, type AgentThreadOptions, type GuestLink, type ThreadEnd } from './agent-thread.ts';
 import { Sampler } from './sampler.ts';
 import { InstanceFloat, ThreadFloat, ThreadWord } from './shared-block.ts';
-import type { HostOrigin, ThreadEndpoint, ThreadLane, ThreadReport, ThreadTable } from './thread-messages.ts';
+import type { HostOrigin, ThreadEndpoint, ThreadReport, ThreadTable } from './thread-messages.ts';
 import { createWiring, type Wiring } from './wiring.ts';
 
 /** Between two looks for handlers that run too long. */
@@ -92,6 +92,8 @@ export interface InitialThread {
   readonly nice: number;
   readonly scheduling: QueueOrder;
   readonly instances: readonly string[];
+  /** Present for a thread that is there already. */
+  readonly guest?: GuestLink;
 }
 
 type Failure = Extract<CommandResult, { isOk: false }>['reason'];
@@ -134,7 +136,7 @@ export class Agent implements ControlBus {
   async start(threads: readonly InitialThread[]): Promise<void> {
     const placed: { msu: GraphMsu; thread: AgentThread }[] = [];
     for (const initial of threads) {
-      const thread = this.#newThread(initial.name, initial.core, initial.nice, initial.scheduling);
+      const thread = this.#newThread(initial);
       for (const name of initial.instances) placed.push({ msu: this.#msu(name), thread });
     }
     await Promise.all([...this.#threads.values()].map((thread) => this.#startThread(thread)));
@@ -164,7 +166,7 @@ export class Agent implements ControlBus {
   }
 
   async #mustHost(instance: AgentInstance): Promise<void> {
-    const hosted = await this.#host(instance, 'new', false);
+    const hosted = await this.#host(instance, 'new');
     if (!hosted.isOk) {
       throw new ShoalError(
         'SHOAL_START_FAILED',
@@ -230,10 +232,13 @@ export class Agent implements ControlBus {
     return msu;
   }
 
-  #newThread(name: string, core: number, nice: number, scheduling: QueueOrder): AgentThread {
+  #newThread(
+    thread: Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling' | 'guest'>,
+  ): AgentThread {
     const { appUrl, graph, limits, seed } = this.#options;
+    const { name, core, nice, scheduling, guest } = thread;
     const id = threadId(++this.#threadIds);
-    const options = {
+    const made = new AgentThread({
       threadId: id,
       name,
       appUrl,
@@ -243,10 +248,10 @@ export class Agent implements ControlBus {
       nice,
       scheduling,
       seed: seed + id * 1_000,
-    };
-    const thread = new AgentThread(options);
-    this.#threads.set(id, thread);
-    return thread;
+      ...(guest === undefined ? {} : { guest }),
+    });
+    this.#threads.set(id, made);
+    return made;
   }
 
   async #startThread(thread: AgentThread): Promise<void> {
@@ -259,7 +264,7 @@ export class Agent implements ControlBus {
   }
 
   #addSpare(): AgentThread {
-    const thread = this.#newThread(`spare-${this.#threadIds + 1}`, -1, 0, 'fifo');
+    const thread = this.#newThread(cloneThread(`spare-${this.#threadIds + 1}`, 0));
     void this.#startThread(thread);
     return thread;
   }
@@ -269,7 +274,7 @@ export class Agent implements ControlBus {
     let thread = [...this.#threads.values()].find((candidate) => candidate.phase === 'spare');
     if (thread === undefined) {
       if (this.#threads.size >= this.#options.limits.threadsMax) return null;
-      thread = this.#newThread(`clone-${this.#threadIds + 1}`, -1, nice, 'fifo');
+      thread = this.#newThread(cloneThread(`clone-${this.#threadIds + 1}`, nice));
       await this.#startThread(thread);
     }
     thread.phase = 'serving';
@@ -328,13 +333,13 @@ export class Agent implements ControlBus {
     const instances = [...thread.instances].flatMap((id) => this.#instances.get(id) ?? []);
     this.#event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) instance.phase = 'lost';
-    if (instances.length === 0) {
+    if (instances.length === 0 || thread.options.guest !== undefined) {
       this.#threads.delete(thread.id);
       this.#sampler.forgetThread(thread.id);
       if (thread.restarts === 0) this.#addSpare();
       return;
     }
-    void this.#replace(thread, instances, origin, end.exitCode === 0 && end.error === null);
+    thread.replacing = this.#replace(thread, instances, origin, end.exitCode === 0 && end.error === null);
   }
 
   async #replace(
@@ -351,7 +356,7 @@ export class Agent implements ControlBus {
     await this.#giveReplyWays(thread);
     for (const instance of givenUp) {
       await this.#forgetInTables(instance);
-      await this.#host(instance, origin, true);
+      await this.#bury(instance, thread, origin);
       thread.instances.delete(instance.id);
       this.#event(
         'instance-given-up',
@@ -361,7 +366,7 @@ export class Agent implements ControlBus {
       );
     }
     for (const instance of kept) {
-      const hosted = await this.#host(instance, origin, false);
+      const hosted = await this.#host(instance, origin);
       if (!hosted.isOk) this.#event('instance-lost', thread.id, instance, hosted.detail);
     }
     if (!thread.isRunning) return;
@@ -446,7 +451,7 @@ export class Agent implements ControlBus {
     return instance;
   }
 
-  #laneBounds(msu: GraphMsu): Omit<LaneMemory, 'buffer'> {
+  #laneBounds(msu: GraphMsu): LaneBounds {
     const { laneMaxMessages, laneMaxBytes, messageMaxBytes } = this.#options.limits;
     const maxMessages =
       msu.queueMaxMessages > 0 ? Math.min(laneMaxMessages, msu.queueMaxMessages) : laneMaxMessages;
@@ -454,7 +459,7 @@ export class Agent implements ControlBus {
   }
 
   /** Reply lanes hold every outstanding reply, and as many notices. */
-  #replyBounds(): Omit<LaneMemory, 'buffer'> {
+  #replyBounds(): LaneBounds {
     const { requestsMax, laneMaxBytes, messageMaxBytes } = this.#options.limits;
     return {
       slots: requestsMax * 2,
@@ -476,8 +481,9 @@ export class Agent implements ControlBus {
   }
 
   /** Makes the ways back from a thread to whoever its instances may have to answer, where they are missing. */
-  async #giveReplyWays(thread: AgentThread): Promise<void> {
+  async #giveReplyWays(thread: AgentThread, alsoFor?: string): Promise<void> {
     const types = this.#typesOn(thread);
+    if (alsoFor !== undefined) types.add(alsoFor);
     const ways: { instance: AgentInstance; lane: LaneMemory }[] = [];
     for (const instance of this.#instances.values()) {
       if (instance.threadId === thread.id) continue;
@@ -508,7 +514,7 @@ export class Agent implements ControlBus {
   }
 
   /** Creates the instance on its thread, with all ways to and from it. */
-  async #host(instance: AgentInstance, origin: HostOrigin, isBuried: boolean): Promise<Outcome> {
+  async #host(instance: AgentInstance, origin: HostOrigin): Promise<Outcome> {
     const thread = this.#threads.get(instance.threadId);
     if (thread === undefined) return failed('no-thread', 'its thread is gone');
     await this.#giveReplyWays(thread);
@@ -517,20 +523,16 @@ export class Agent implements ControlBus {
       if ([...this.#typesOn(other)].some((type) => this.#answersTo(type, instance)))
         await this.#giveReplyWays(other);
     }
-    const lanes: ThreadLane[] = [];
-    for (const lane of instance.lanes.values()) lanes.push({ lane: lane.probe.memory, isReply: false });
-    for (const lane of instance.replyLanes.values()) lanes.push({ lane, isReply: true });
     const answer = await thread.ask({
       kind: 'host',
       instanceId: instance.id,
       msu: instance.msu.name,
       block: instance.block,
-      lanes,
+      lanes: instance.allLanes(),
       origin,
-      isBuried,
+      isBuried: false,
     });
     if (!answer.isOk) return failed('start-failed', answer.detail);
-    if (isBuried) return ok;
     instance.phase = 'serving';
     if (answer.hasErrorHandler && !this.#withErrorHandler.has(instance.msu.name)) {
       this.#withErrorHandler.add(instance.msu.name);
@@ -672,7 +674,7 @@ export class Agent implements ControlBus {
     if (thread === null || !thread.isRunning)
       return failed('no-thread', 'there is no such thread, and none can be made');
     const instance = this.#newInstance(body.instanceId, msu, thread);
-    const hosted = await this.#host(instance, 'new', false);
+    const hosted = await this.#host(instance, 'new');
     if (!hosted.isOk) {
       this.#dispose(instance);
       return hosted;
@@ -700,9 +702,42 @@ export class Agent implements ControlBus {
     if (instance === undefined) return ok; // Gone already: removing is idempotent.
     await this.#forgetInTables(instance);
     const thread = this.#threads.get(instance.threadId);
-    await thread?.ask({ kind: 'remove', instanceId: id });
+    await this.#settled(instance);
+    if (instance.phase !== 'lost') await thread?.ask({ kind: 'remove', instanceId: id });
+    else {
+      const undertaker = thread?.isRunning === true ? thread : await this.#ownThread(0);
+      if (undertaker === null)
+        return failed('no-thread', 'there is no thread to end what waits for the lost instance');
+      await this.#bury(instance, undertaker, 'thread-lost');
+      if (undertaker !== thread && undertaker.instances.size === 0) this.#stopThread(undertaker);
+    }
     this.#dispose(instance);
     return ok;
+  }
+
+  /** Waits while the instance's thread is being replaced: then it serves again, or is lost for good. */
+  async #settled(instance: AgentInstance): Promise<void> {
+    const thread = this.#threads.get(instance.threadId);
+    let awaited: Promise<void> | undefined;
+    while (thread !== undefined && thread.replacing !== awaited) {
+      awaited = thread.replacing;
+      await awaited;
+    }
+  }
+
+  /** Ends everything that waits for a lost instance as failed, on a thread that may be another than its own. */
+  async #bury(instance: AgentInstance, thread: AgentThread, origin: HostOrigin): Promise<void> {
+    await this.#giveReplyWays(thread, instance.msu.name);
+    const answer = await thread.ask({
+      kind: 'host',
+      instanceId: instance.id,
+      msu: instance.msu.name,
+      block: instance.block,
+      lanes: instance.allLanes(),
+      origin,
+      isBuried: true,
+    });
+    if (!answer.isOk) this.#event('instance-lost', thread.id, instance, answer.detail);
   }
 
   /** Forgets an instance, and its thread where nothing is left on it. */
@@ -711,9 +746,9 @@ export class Agent implements ControlBus {
     this.#sampler.forget(instance.id);
     const thread = this.#threads.get(instance.threadId);
     thread?.instances.delete(instance.id);
-    const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.buffer);
-    const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.buffer);
-    const gone: SharedArrayBuffer[] = [...lanes, ...replyLanes];
+    const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.id);
+    const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.id);
+    const gone: number[] = [...lanes, ...replyLanes];
     if (thread !== undefined && thread.instances.size === 0) {
       this.#stopThread(thread);
       // Lanes that this thread wrote: their readers drop them when they are empty.
@@ -721,19 +756,19 @@ export class Agent implements ControlBus {
         const lane = other.lanes.get(thread.id);
         if (lane !== undefined) {
           lane.isClosing = true;
-          gone.push(lane.probe.memory.buffer);
+          gone.push(lane.probe.memory.id);
         }
         const reply = other.replyLanes.get(thread.id);
         if (reply !== undefined) {
           other.replyLanes.delete(thread.id);
-          gone.push(reply.buffer);
+          gone.push(reply.id);
         }
       }
       const spares = [...this.#threads.values()].filter((candidate) => candidate.instances.size === 0).length;
       if (spares < this.#options.spareThreads) this.#addSpare();
     }
     for (const other of this.#threads.values()) {
-      void other.ask({ kind: 'forget', instanceIds: [instance.id], lanes: gone });
+      void other.ask({ kind: 'forget', instanceIds: [instance.id], laneIds: gone });
     }
   }
 
@@ -778,6 +813,13 @@ export class Agent implements ControlBus {
   sampleNow(): void {
     this.#sample();
   }
+}
+
+function cloneThread(
+  name: string,
+  nice: number,
+): Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling'> {
+  return { name, core: -1, nice, scheduling: 'fifo' };
 }
 
 function failed(reason: Failure, detail: string): Outcome {

@@ -41,7 +41,8 @@ export class Hosting {
   readonly #setNice: (nice: number) => void;
   readonly #generation: number;
   readonly #hosted = new Map<InstanceId, Hosted>();
-  readonly #writers = new Map<SharedArrayBuffer, LaneWriter>();
+  /** By lane id: one writer a lane, however often the lane is posted. */
+  readonly #writers = new Map<number, LaneWriter>();
   #last: Promise<void> = Promise.resolve();
   #isBusy = 0;
 
@@ -78,7 +79,8 @@ export class Hosting {
     if (this.#isBusy > 0 || this.#hosted.size === 0) return false;
     for (const { instance } of this.#hosted.values()) {
       const { execution, state } = instance.graph;
-      if (execution !== 'sync' || state === 'pinned' || instance.isDraining) return false;
+      if (execution !== 'sync' || state === 'pinned' || instance.isDraining || instance.inProgress > 0)
+        return false;
     }
     return true;
   }
@@ -159,7 +161,7 @@ export class Hosting {
         this.#setNice(body.nice);
         return;
       case 'forget':
-        this.#forget(body.instanceIds, body.lanes);
+        this.#forget(body.instanceIds, body.laneIds);
         return;
       default:
         throw new Error(`${body.kind} is not carried out here`);
@@ -167,10 +169,10 @@ export class Hosting {
   }
 
   #writer(lane: ThreadLane['lane']): LaneWriter {
-    let writer = this.#writers.get(lane.buffer);
+    let writer = this.#writers.get(lane.id);
     if (writer === undefined) {
       writer = new LaneWriter(lane);
-      this.#writers.set(lane.buffer, writer);
+      this.#writers.set(lane.id, writer);
     }
     return writer;
   }
@@ -192,10 +194,10 @@ export class Hosting {
     return { instanceId, weight, isDraining, stats, local: null, writer, bell: block.words, queueLength };
   }
 
-  #forget(instanceIds: readonly InstanceId[], lanes: readonly SharedArrayBuffer[]): void {
+  #forget(instanceIds: readonly InstanceId[], laneIds: readonly number[]): void {
     for (const id of instanceIds) this.#thread.replyWays.delete(id);
-    const gone = new Set(lanes);
-    for (const buffer of gone) this.#writers.delete(buffer);
+    const gone = new Set(laneIds);
+    for (const id of gone) this.#writers.delete(id);
     for (const { instance } of this.#hosted.values()) instance.inbox.closeLanes(gone);
   }
 

@@ -1,6 +1,8 @@
 export type { FatalReason, InitialThread, RuntimeLog } from './agent.ts';
 export { createMachineClock } from './clock.ts';
 export { loadGraph } from './describe.ts';
+export { createGuest, type Guest } from './guest.ts';
 export { defineListener, type ListenerMsu, type ListenerOptions } from './listener.ts';
 export { loadApp } from './load-app.ts';
 export { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts';
+export { enableTypeScript } from './typescript.ts';

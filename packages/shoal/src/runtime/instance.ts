@@ -611,21 +611,16 @@ export class Instance {
    */
   recover(end: number): void {
     for (const lane of [...this.inbox.lanes]) {
-      const { poison, counted } = lane.recover();
-      poison.forEach((index, i) => {
+      for (const index of lane.recover()) {
         const envelope = new Envelope();
         lane.readHeader(index, envelope);
-        const isCounted = i < counted;
-        if (!isCounted) {
-          this.#tell(envelope, lane, end, ends[end] as string, '');
-          this.#releaseLost(lane, index, envelope);
-        }
-        lane.finishRecovered(index, end, isCounted);
-      });
+        this.#tell(envelope, lane, end, ends[end] as string, '');
+        this.#releaseLost(lane, index, envelope);
+        lane.finishRecovered(index, end);
+      }
     }
     for (const lane of this.inbox.replyLanes) {
-      const { poison } = lane.recover();
-      for (const index of poison) lane.finishRecovered(index, doneCode, false);
+      for (const index of lane.recover()) lane.finishRecovered(index, doneCode);
     }
     this.#countLost();
     this.stats[InstanceFloat.inService] = 0;

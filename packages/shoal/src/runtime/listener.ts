@@ -6,6 +6,7 @@ import {
   defineMsu,
   hashKey,
   type MsuType,
+  markPlace,
   type Sends,
   sends,
 } from '../model/index.ts';
@@ -32,7 +33,7 @@ export type ListenerMsu = MsuType<Record<never, never>, { readonly connection: S
  */
 export function defineListener(options: ListenerOptions): ListenerMsu {
   const host = options.host ?? '127.0.0.1';
-  return defineMsu({
+  const listener = defineMsu({
     name: options.name,
     state: 'pinned',
     execution: 'async',
@@ -67,6 +68,7 @@ export function defineListener(options: ListenerOptions): ListenerMsu {
       };
     },
   });
+  return markPlace(listener, defineListener);
 }
 
 function listen(server: Server, port: number, host: string, backlog: number): Promise<void> {

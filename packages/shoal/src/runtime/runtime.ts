@@ -17,6 +17,8 @@ import { loadGraph } from './describe.ts';
 export interface RuntimeOptions {
   /** URL of the app module (its default export is an app). */
   readonly appUrl: string | URL;
+  /** Its graph, where the caller knows it. Default: the module is loaded once to see it. */
+  readonly graph?: AppGraph;
   /** Threads that exist from the start, and what is on them. Default: one thread an instance. */
   readonly threads?: readonly InitialThread[];
   /** Bounds that differ from the defaults. */
@@ -57,7 +59,7 @@ export interface Runtime extends AsyncDisposable {
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const appUrl = options.appUrl.toString();
   const clock = createMachineClock();
-  const graph = await loadGraph(appUrl);
+  const graph = options.graph ?? (await loadGraph(appUrl));
   const machine = options.machine ?? machineId('local');
   const process = options.process ?? processId('main');
   const agent = new Agent({

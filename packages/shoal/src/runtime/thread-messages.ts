@@ -77,7 +77,7 @@ export type ThreadRequestBody =
   | {
       readonly kind: 'forget';
       readonly instanceIds: readonly InstanceId[];
-      readonly lanes: readonly SharedArrayBuffer[];
+      readonly laneIds: readonly number[];
     }
   /** Niceness of the thread from now on. */
   | { readonly kind: 'nice'; readonly nice: number }

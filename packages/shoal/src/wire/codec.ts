@@ -26,6 +26,9 @@ export interface Codec {
 /** Up to this length strings are copied by character in JavaScript, which is faster than a call into C++. */
 const shortString = 48;
 
+/** Up to this length bytes are copied one by one, for the same reason. */
+const shortBytes = 96;
+
 const bytesCodec: Codec = {
   encode(value, target, offset, limit) {
     if (!(value instanceof Uint8Array)) throw new EncodeError(`a port of bytes was given ${describe(value)}`);
@@ -35,25 +38,31 @@ const bytesCodec: Codec = {
   },
   decode(source, offset, length) {
     const copy = Buffer.allocUnsafe(length);
-    source.copy(copy, 0, offset, offset + length);
+    if (length > shortBytes) source.copy(copy, 0, offset, offset + length);
+    else for (let i = 0; i < length; i++) copy[i] = source[offset + i] as number;
     return copy;
   },
 };
 
 // Self-contained messages: no shared structures, so that a replaced thread can read what its predecessor was sent.
-const packr = new Packr({ useRecords: false, moreTypes: true });
+// Binary parts are copied, because the slot that they are read from is used again.
+const packr = new Packr({ useRecords: false, moreTypes: true, copyBuffers: true });
 
 const valueCodec: Codec = {
   encode(value, target, offset, limit) {
-    const packed = packr.pack(value);
+    let packed: Buffer;
+    try {
+      packed = packr.pack(value);
+    } catch (error) {
+      throw new EncodeError(`MessagePack cannot hold the value: ${(error as Error).message}`);
+    }
     if (packed.length > limit) return -1;
     target.set(packed, offset);
     return packed.length;
   },
   decode(source, offset, length) {
     try {
-      // The copy: msgpackr may hand out views of what it reads, and the slot is reused.
-      return packr.unpack(Buffer.from(source.subarray(offset, offset + length)));
+      return packr.unpack(source, { start: offset, end: offset + length });
     } catch (error) {
       throw new DecodeError(`not MessagePack: ${(error as Error).message}`);
     }
@@ -189,7 +198,7 @@ class RecordCodec implements Codec {
       const name = this.#names[i] as string;
       if (this.#isOptional[i]) {
         if (at >= end) throw new DecodeError(`record ends before field '${name}'`);
-        if (source[at++] === 0) continue;
+        if (!readBoolean(source, at++, name)) continue;
       }
       const kind = this.#kinds[i] as FieldKind;
       const fixed = kind === 'number' ? 8 : kind === 'boolean' ? 1 : 4;
@@ -202,7 +211,7 @@ class RecordCodec implements Codec {
         continue;
       }
       if (kind === 'boolean') {
-        record[name] = source[at++] === 1;
+        record[name] = readBoolean(source, at++, name);
         continue;
       }
       const size = source.readUInt32LE(at);
@@ -221,12 +230,19 @@ class RecordCodec implements Codec {
   }
 }
 
+function readBoolean(source: Buffer, at: number, name: string): boolean {
+  const byte = source[at] as number;
+  if (byte > 1) throw new DecodeError(`field '${name}' has ${byte} where 0 or 1 must be`);
+  return byte === 1;
+}
+
 function wrongField(name: string, kind: FieldKind, field: unknown): EncodeError {
   return new EncodeError(`field '${name}' of a record is declared as ${kind} but is ${describe(field)}`);
 }
 
 const connectionCodec: Codec = new RecordCodec({
   descriptor: 'number',
+  inode: 'number',
   remoteAddress: 'string',
   remotePort: 'number',
   localAddress: 'string',

@@ -50,6 +50,8 @@ export type CommandBody =
 export interface Command {
   readonly commandId: string;
   readonly epoch: number;
+  /** The machine of the process. Absent: process names are unique in the deployment. */
+  readonly machine?: MachineId;
   readonly process: ProcessId;
   readonly body: CommandBody;
 }

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { command, fixtures } from './test-command.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-check-'));
+after(() => rmSync(folder, { recursive: true }));
+const app = (name: string): string => path.join(fixtures, 'apps', name);
+
+describe('shoal check, of what is wrong, says so in a sentence and ends with status 2, without a stack trace', () => {
+  const cases: readonly [string, readonly string[], RegExp][] = [
+    ['a module that loops for ever', [app('loops.mjs'), '--load-max', '700'], /did not load within 0\.7 s/],
+    [
+      'a module that throws',
+      [app('throws.mjs')],
+      /threw while it was loaded: TypeError: .*throws\.mjs:3:\d+\)/,
+    ],
+    ['a module that throws what is no error', [app('rejects.mjs')], /threw a plain string/],
+    ['a module that ends its process', [app('exits.mjs')], /called process\.exit\(3\)/],
+    ['a module that eats memory', [app('grows.mjs')], /took more than 512 MiB/],
+    [
+      'a module without a default export',
+      [app('no-default.mjs')],
+      /has no default export: write `export default/,
+    ],
+    ['a default export that is no app', [app('not-an-app.mjs')], /a default export that is not an app/],
+    [
+      'an import of what is not installed',
+      [app('imports-nothing.mjs')],
+      /Cannot find package 'a-package-that/,
+    ],
+    ['a file that does not exist', ['no/such/app.mjs'], /There is no app module .*no\/such\/app\.mjs/],
+    ['a folder', [fixtures], /is not a file/],
+    [
+      'a file of another kind',
+      [path.join(fixtures, 'many/deployment.yaml')],
+      /is not a JavaScript or TypeScript file/,
+    ],
+    [
+      'a deployment file that does not exist',
+      [app('steady.mjs'), '-d', 'none.yaml'],
+      /There is no deployment file/,
+    ],
+    ['a duration that is none', [app('steady.mjs'), '--load-max', 'soon'], /Give milliseconds from 1/],
+    [
+      'an unknown option',
+      [app('steady.mjs'), '--deplyment', 'x'],
+      /unknown option '--deplyment'[\s\S]*--deployment/,
+    ],
+  ];
+  for (const [name, args, expected] of cases) {
+    test(name, async () => {
+      const { status, stdout, stderr } = await command(['check', ...args]);
+      assert.match(stderr, expected);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.doesNotMatch(stderr, /^\s+at /m);
+    });
+  }
+  test('a file that is not JavaScript, with the line', async () => {
+    const file = path.join(folder, 'broken.mjs');
+    writeFileSync(file, '\nexport default defineApp({ name: });\n');
+    const { status, stderr } = await command(['check', file]);
+    assert.match(stderr, /is not understood: Unexpected token '}' \(.*broken\.mjs:2\)/);
+    assert.equal(status, 2);
+  });
+});
+
+test('shoal check lists every mistake of app and deployment file, with places, and as JSON', async () => {
+  const args = [
+    'check',
+    path.join(fixtures, 'many/app.mjs'),
+    '-d',
+    path.join(fixtures, 'many/deployment.yaml'),
+  ];
+  const text = await command(args);
+  assert.equal(text.status, 2);
+  assert.match(text.stderr, /has 2\d mistakes:/);
+  assert.match(text.stderr, /many\/app\.mjs:26:14: Type "read": deadlineMs is -1\. Give/);
+  assert.match(
+    text.stderr,
+    /many\/deployment\.yaml:2:1: Unknown option "sparethreads"\. Did you mean "spareThreads"\?/,
+  );
+  const json = await command([...args, '--json']);
+  assert.equal(json.status, 2);
+  const { error } = JSON.parse(json.stdout) as {
+    error: { code: string; problems: { where: { line: number } }[] };
+  };
+  assert.equal(error.code, 'SHOAL_INVALID_APP');
+  assert.ok(error.problems.every((problem) => problem.where.line > 0));
+});
+
+test('shoal check tells how a right app would run; what its module prints does not disturb the JSON', async () => {
+  const { status, stdout } = await command(['check', app('steady.mjs')]);
+  assert.equal(status, 0);
+  assert.match(stdout, /App "steady" is right: 2 MSU types, 1 edge\.[\s\S]*work, nice 10: work/);
+  const json = await command(['check', app('prints.mjs'), '--json']);
+  assert.equal((JSON.parse(json.stdout) as { isValid: boolean }).isValid, true);
+  assert.match(json.stderr, /hello from the module/);
+});
+
+test('shoal check reads app modules in TypeScript', async () => {
+  const { status, stdout, stderr } = await command(['check', app('typed.ts')]);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /App "typed" is right/);
+});

@@ -1,0 +1,56 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Deployment, durationMaxMs } from '../../model/index.ts';
+import { checkApp, defaultLoadMaxMs } from '../check-app.ts';
+
+/** A deployment in a few lines: its machines, processes and threads. */
+export function describeDeployment(deployment: Deployment): string[] {
+  return deployment.machines.flatMap((machine) =>
+    machine.processes.flatMap((process) => [
+      `  ${machine.name}/${process.name}`,
+      ...process.threads.map(({ name, core, nice, instances }) => {
+        const pinned = core < 0 ? '' : `, core ${core}`;
+        const yields = nice === 0 ? '' : `, nice ${nice}`;
+        return `    ${name}${pinned}${yields}: ${instances.join(', ') || 'nothing yet'}`;
+      }),
+    ]),
+  );
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+interface CheckOptions {
+  readonly deployment?: string;
+  readonly json?: boolean;
+  readonly loadMax: number;
+}
+
+/** A duration given on the command line. */
+export function parseMs(text: string): number {
+  const ms = Number(text);
+  if (Number.isFinite(ms) && ms >= 1 && ms <= durationMaxMs) return ms;
+  throw new InvalidArgumentError(`Give milliseconds from 1 to ${durationMaxMs}.`);
+}
+
+/** `shoal check APP`: everything that is wrong with an app and its deployment, without starting anything. */
+export function addCheckCommand(program: Command): void {
+  program
+    .command('check')
+    .description('find every mistake in an app and its deployment, without starting anything')
+    .argument('<app>', 'app module: its default export is what defineApp returned')
+    .option('-d, --deployment <file>', 'deployment file (YAML); default: derived from the app')
+    .option('--json', 'print the graph and the resolved deployment as JSON')
+    .option('--load-max <ms>', 'milliseconds that the module may take to load', parseMs, defaultLoadMaxMs)
+    .action(async (app: string, options: CheckOptions) => {
+      const { graph, deployment } = await checkApp(app, options.deployment, options.loadMax);
+      if (options.json) {
+        process.stdout.write(`${JSON.stringify({ isValid: true, graph, deployment }, null, 2)}\n`);
+        return;
+      }
+      const size = `${count(graph.msus.length, 'MSU type')}, ${count(graph.edges.length, 'edge')}`;
+      const lines = [
+        `App "${graph.name}" is right: ${size}. It would run like this:`,
+        ...describeDeployment(deployment),
+      ];
+      process.stdout.write(`${lines.join('\n')}\n`);
+    });
+}

@@ -1,0 +1,100 @@
+/**
+ * A running app: the runtime, the controller beside it, and the control endpoint. The controller decides, the runtime
+ * serves; either could be on another machine, here they share a process.
+ */
+import { type Controller, createController } from '../controller/index.ts';
+import {
+  createSeededRandom,
+  type DeploymentMachine,
+  type DeploymentProcess,
+  machineId,
+  processId,
+  ShoalError,
+} from '../model/index.ts';
+import { type Runtime, startRuntime } from '../runtime/index.ts';
+import { createControlSource } from './api/control-source.ts';
+import { type ControlEndpoint, startControlEndpoint } from './api/server.ts';
+import type { CheckedApp } from './check-app.ts';
+import { createToken, writeRunFile } from './run-directory.ts';
+import type { RunLog } from './run-log.ts';
+
+export interface RunAppOptions {
+  readonly checked: CheckedApp;
+  /** Directory for the file with port and token. */
+  readonly runDirectory: string;
+  /** Port of the control endpoint; 0: one that is free. */
+  readonly controlPort: number;
+  readonly log: RunLog;
+}
+
+export interface RunningApp {
+  readonly controlPort: number;
+  /** Ends what runs: no new work, then what there is is waited for. Answers whether all of it ended in time. */
+  drain(): Promise<boolean>;
+}
+
+/** The only process of the deployment: `shoal run` starts one. Throws `SHOAL_INVALID_APP` where there are more. */
+function onlyProcess({ deployment }: CheckedApp): [DeploymentMachine, DeploymentProcess] {
+  const [machine] = deployment.machines;
+  const [first] = machine?.processes ?? [];
+  const processes = deployment.machines.flatMap((m) => m.processes.map((p) => `${m.name}/${p.name}`));
+  if (machine !== undefined && first !== undefined && processes.length === 1) return [machine, first];
+  const message = `The deployment has ${processes.length} processes (${processes.join(', ')}), but \`shoal run\` starts one process on one machine. Put all threads into one process.`;
+  throw new ShoalError('SHOAL_INVALID_APP', message, { processes });
+}
+
+async function startParts(
+  options: RunAppOptions,
+): Promise<[Runtime, Controller, ControlEndpoint, () => void]> {
+  const { checked, log, runDirectory } = options;
+  const { deployment, graph, appUrl } = checked;
+  const [machine, process] = onlyProcess(checked);
+  const runtime = await startRuntime({
+    appUrl,
+    threads: process.threads,
+    limits: deployment.limits,
+    samplePeriodMs: deployment.samplePeriodMs,
+    drainMaxMs: deployment.drainMaxMs,
+    spareThreads: deployment.spareThreads,
+    machine: machineId(machine.name),
+    process: processId(process.name),
+    log,
+  });
+  try {
+    const controller = createController({
+      graph,
+      deployment,
+      bus: runtime.bus,
+      clock: runtime.clock,
+      // Larger than that of whoever ran this app on this machine before.
+      epoch: Date.now(),
+      random: createSeededRandom(Date.now()),
+      log: (line, decision) => log('info', line, { decision: decision.id, outcome: decision.outcome }),
+    });
+    const token = createToken();
+    const source = createControlSource(controller, runtime.bus);
+    const endpoint = await startControlEndpoint({ source, token, port: options.controlPort });
+    const run = { app: graph.name, pid: globalThis.process.pid, port: endpoint.port, token };
+    return [runtime, controller, endpoint, writeRunFile(runDirectory, run)];
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
+}
+
+/** Starts a checked app. Throws `SHOAL_START_FAILED`, `SHOAL_CONTROL`. */
+export async function runApp(options: RunAppOptions): Promise<RunningApp> {
+  const [runtime, controller, endpoint, removeRunFile] = await startParts(options);
+  return {
+    controlPort: endpoint.port,
+    async drain() {
+      // First of all: what drains must not be made good by clones.
+      await controller.close();
+      const isEmpty = await runtime.drain();
+      removeRunFile();
+      await endpoint.close();
+      await runtime.close();
+      return isEmpty;
+    },
+  };
+}

@@ -1,0 +1,114 @@
+// The real command: starts an app, is watched, ordered about, and ended.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { command, fixtures, startCommand } from './test-command.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-run-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const app = (name: string): string => path.join(fixtures, 'apps', name);
+const env = { XDG_RUNTIME_DIR: folder };
+
+describe('shoal run', () => {
+  test('serves until SIGTERM; meanwhile top, decisions, explain and orders find it without arguments', async () => {
+    const running = startCommand(['run', app('steady.mjs')], env);
+    await running.seen('app "steady" runs');
+    const [name] = readdirSync(path.join(folder, 'shoal'));
+    const { port, token } = JSON.parse(readFileSync(path.join(folder, 'shoal', name ?? ''), 'utf8')) as {
+      port: number;
+      token: string;
+    };
+    const health = await fetch(`http://127.0.0.1:${port}/v1/health`);
+    assert.deepEqual(await health.json(), { status: 'serving' });
+    const metrics = await fetch(`http://127.0.0.1:${port}/metrics`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    assert.match(await metrics.text(), /^shoal_messages_done_total\{/m);
+
+    const cloned = await command(['clone', 'work'], env);
+    assert.equal(cloned.status, 0, cloned.stderr);
+    assert.match(
+      cloned.stdout,
+      /clone work work#\d+ on local\/main, because ordered by a person → serving after/,
+    );
+    // The view follows the reports, by a sample period.
+    while (!(await command(['top', '--json'], env)).stdout.includes('"isClone": true'));
+    const top = await command(['top'], env);
+    assert.match(top.stdout, /^shoal top: steady \|/);
+    assert.match(top.stdout, /work#\d+ \+ /);
+    assert.doesNotMatch(top.stdout, new RegExp(String.fromCharCode(27)));
+    assert.match((await command(['decisions'], env)).stdout, /ordered by a person/);
+    assert.match((await command(['explain', 'work'], env)).stdout, /^work: 2 serving/);
+    const unknown = await command(['explain', 'wrk'], env);
+    assert.deepEqual([unknown.status, unknown.stdout], [1, '']);
+    assert.match(unknown.stderr, /^shoal: There is no type "wrk"\. Did you mean "work"\?\n$/);
+
+    running.child.kill('SIGTERM');
+    const { status, stdout, stderr } = await running.ended;
+    assert.match(stdout, /SIGTERM: draining[\s\S]*ended\n$/);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.deepEqual(readdirSync(path.join(folder, 'shoal')), []);
+    const gone = await command(['top'], env);
+    assert.equal(gone.status, 1);
+    assert.match(gone.stderr, /No app runs for this user/);
+  });
+
+  test('ends at once at the second signal, however long draining would take', async () => {
+    const running = startCommand(['run', app('never-drains.mjs'), '--json'], env);
+    await running.seen('runs (process');
+    running.child.kill('SIGTERM');
+    await running.seen('draining');
+    running.child.kill('SIGTERM');
+    const { status, stdout } = await running.ended;
+    assert.equal(status, 1);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { msg: string });
+    assert.match(lines.at(-1)?.msg ?? '', /SIGTERM again: ending at once/);
+  });
+
+  test('gives up waiting after drainMaxMs, and ends all the same', async () => {
+    const file = path.join(folder, 'deployment.yaml');
+    writeFileSync(file, 'drainMaxMs: 200\n');
+    const running = startCommand(['run', app('never-drains.mjs'), '--deployment', file], env);
+    await running.seen('runs (process');
+    running.child.kill('SIGTERM');
+    const { status, stdout } = await running.ended;
+    assert.equal(status, 0);
+    assert.match(stdout, /some work did not end in time/);
+  });
+
+  test('starts nothing of an app with mistakes', async () => {
+    const { status, stderr, stdout } = await command(['run', path.join(fixtures, 'many/app.mjs')], env);
+    assert.equal(status, 2);
+    assert.match(stderr, /The app or its deployment has 12 mistakes:/);
+    assert.equal(stdout, '');
+  });
+
+  test('refuses a deployment of several machines in a sentence', async () => {
+    const file = path.join(folder, 'two.yaml');
+    const thread = (types: string): string => `processes: [{ threads: [{ instances: [${types}] }] }]`;
+    writeFileSync(file, `machines:\n  - { name: a, ${thread('ask')} }\n  - { name: b, ${thread('work')} }\n`);
+    const { status, stderr } = await command(['run', app('steady.mjs'), '-d', file], env);
+    assert.equal(status, 2);
+    assert.match(stderr, /The deployment has 2 processes \(a\/main, b\/main\)/);
+  });
+
+  test('says so when the port of the control endpoint is taken', async () => {
+    const first = startCommand(['run', app('steady.mjs')], env);
+    await first.seen('app "steady" runs');
+    const [name] = readdirSync(path.join(folder, 'shoal'));
+    const { port } = JSON.parse(readFileSync(path.join(folder, 'shoal', name ?? ''), 'utf8')) as {
+      port: number;
+    };
+    const second = await command(['run', app('steady.mjs'), '--control-port', String(port)], env);
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /^shoal: The control endpoint could not listen: .*EADDRINUSE/);
+    first.child.kill('SIGINT');
+    assert.equal((await first.ended).status, 0);
+    assert.ok(!existsSync(path.join(folder, 'shoal', name ?? '')));
+  });
+});

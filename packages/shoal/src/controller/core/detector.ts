@@ -1,0 +1,224 @@
+/**
+ * Detector: which types are overloaded, and by which rule. It knows no type names and no attacks: every rule is a
+ * relation between measured figures and what the type or the policy declares.
+ *
+ * (a) persistent queue: on some process no instance of the type saw an empty queue during the whole window. As
+ *     published, with one thing added: when what waits will certainly outlast the window, the rest of it is not
+ *     waited for.
+ * (b) limited resource: on every process that hosts the type a resource with a limit is used beyond a share of it,
+ *     and the type holds most of what is used.
+ * (c) deadline: its p99 sojourn time exceeds its deadline, and waiting is the reason.
+ * (d) thread: a thread's CPU was used up for a window; the type with most of it.
+ */
+import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
+import { completionsTrusted, deadlineSamplesMin, recentSpanMs, threadRuleWindows } from './constants.ts';
+import { isServing } from './estimate.ts';
+import { countBetween, quantileBetween } from './histogram.ts';
+import { sumWindows } from './monitor.ts';
+import type { InstanceView, ProcessKey, ProcessView, TypeView } from './view.ts';
+
+export type Overload =
+  | {
+      readonly rule: 'persistent-queue';
+      readonly process: ProcessKey;
+      /** For how long no instance there has seen an empty queue; and how much longer it cannot. */
+      readonly queuedForMs: number;
+      readonly certainForMs: number;
+      readonly queueLength: number;
+    }
+  | {
+      readonly rule: 'limited-resource';
+      readonly resource: string;
+      readonly processes: readonly {
+        readonly process: ProcessKey;
+        readonly used: number;
+        readonly limit: number;
+        readonly ownUse: number;
+      }[];
+    }
+  | {
+      readonly rule: 'deadline';
+      readonly deadlineMs: number;
+      readonly sojournP99Ms: number;
+      readonly serviceP99Ms: number;
+      readonly completed: number;
+      readonly expired: number;
+    }
+  | {
+      readonly rule: 'thread';
+      readonly process: ProcessKey;
+      readonly threadId: number;
+      readonly cpuShare: number;
+      readonly busyForMs: number;
+    };
+
+/** The first rule that holds for the type now; null: none does. */
+export function detect(
+  type: TypeView,
+  graph: AppGraph,
+  policy: ControllerPolicy,
+  nowMs: number,
+): Overload | null {
+  return (
+    persistentQueue(type, policy) ??
+    limitedResource(type, policy) ??
+    missedDeadline(type, policy, nowMs) ??
+    busyThread(type, graph, policy)
+  );
+}
+
+function servingByProcess(type: TypeView): Map<ProcessView, InstanceView[]> {
+  const groups = new Map<ProcessView, InstanceView[]>();
+  for (const instance of type.instances) {
+    if (!isServing(instance) || instance.process.status === 'dead') continue;
+    const group = groups.get(instance.process);
+    if (group === undefined) groups.set(instance.process, [instance]);
+    else group.push(instance);
+  }
+  return groups;
+}
+
+/** Mean milliseconds of work of one message over the last window; NaN where too few ended to say. */
+function serviceTimeMs(type: TypeView, spanMs: number): number {
+  let completed = 0;
+  let busyMs = 0;
+  for (const instance of type.instances) {
+    const figures = sumWindows(instance.windows, spanMs);
+    completed += figures.completed;
+    busyMs += figures.busyMs / type.msu.concurrency;
+  }
+  return completed >= completionsTrusted ? busyMs / completed : Number.NaN;
+}
+
+function persistentQueue(type: TypeView, policy: ControllerPolicy): Overload | null {
+  let queued = false;
+  for (const instance of type.instances) {
+    if (instance.queuedForMs > 0) {
+      queued = true;
+      break;
+    }
+  }
+  if (!queued) return null;
+  const serviceMs = serviceTimeMs(type, policy.windowMs);
+  let worst: Overload | null = null;
+  for (const [process, instances] of servingByProcess(type)) {
+    let queuedForMs = Number.POSITIVE_INFINITY;
+    let certainForMs = Number.POSITIVE_INFINITY;
+    let queueLength = 0;
+    for (const instance of instances) {
+      queuedForMs = Math.min(queuedForMs, instance.queuedForMs);
+      const aheadMs = Number.isNaN(serviceMs) ? 0 : (instance.sample.queueLength - 1) * serviceMs;
+      certainForMs = Math.min(certainForMs, Math.max(0, aheadMs));
+      queueLength += instance.sample.queueLength;
+    }
+    if (queuedForMs === 0 || queuedForMs + certainForMs < policy.windowMs) continue;
+    if (worst === null || (worst.rule === 'persistent-queue' && queuedForMs > worst.queuedForMs)) {
+      worst = { rule: 'persistent-queue', process: process.key, queuedForMs, certainForMs, queueLength };
+    }
+  }
+  return worst;
+}
+
+/** A process's limited resources, its descriptors among them. */
+export function resourcesOf(process: ProcessView): { name: string; used: number; limit: number }[] {
+  const { processSample } = process;
+  const resources = processSample.resources.filter((resource) => resource.limit > 0);
+  if (processSample.descriptorsMax > 0 && !resources.some(({ name }) => name === 'descriptors')) {
+    const { openDescriptors, descriptorsMax } = processSample;
+    return [...resources, { name: 'descriptors', used: openDescriptors, limit: descriptorsMax }];
+  }
+  return resources;
+}
+
+function limitedResource(type: TypeView, policy: ControllerPolicy): Overload | null {
+  if (type.msu.resources.length === 0) return null;
+  const groups = servingByProcess(type);
+  if (groups.size === 0) return null;
+  for (const resource of type.msu.resources) {
+    const processes: { process: ProcessKey; used: number; limit: number; ownUse: number }[] = [];
+    for (const [process, instances] of groups) {
+      const found = resourcesOf(process).find(({ name }) => name === resource);
+      const ownUse = instances.reduce((total, i) => total + (i.sample.resources[resource] ?? 0), 0);
+      if (found === undefined || found.used < policy.resourceUseMax * found.limit) break;
+      if (ownUse <= policy.resourceShareMin * found.used) break;
+      processes.push({ process: process.key, used: found.used, limit: found.limit, ownUse });
+    }
+    if (processes.length === groups.size) return { rule: 'limited-resource', resource, processes };
+  }
+  return null;
+}
+
+function missedDeadline(type: TypeView, policy: ControllerPolicy, nowMs: number): Overload | null {
+  const { deadlineMs } = type.msu;
+  if (deadlineMs === 0) return null;
+  let completed = 0;
+  let expired = 0;
+  let sojournP99Ms = 0;
+  let serviceP99Ms = 0;
+  // What had waited before the last clones came is late whatever they do.
+  const settleMs = policy.drainTimeMs + deadlineMs + recentSpanMs;
+  if (nowMs - type.lastServingMs < settleMs) return null;
+  for (const instance of type.instances) {
+    const first = instance.windows[firstWithin(instance, recentSpanMs)];
+    if (first === undefined) continue;
+    const { sojournTime, serviceTime } = instance.sample;
+    completed += countBetween(first.sojournBefore, sojournTime);
+    expired += instance.recent.shed;
+    const p99 = quantileBetween(first.sojournBefore, sojournTime, 0.99);
+    if (p99 > sojournP99Ms) {
+      sojournP99Ms = p99;
+      serviceP99Ms = quantileBetween(first.serviceBefore, serviceTime, 0.99);
+    }
+  }
+  if (completed + expired < deadlineSamplesMin) return null;
+  const isLate = sojournP99Ms > deadlineMs || expired > 0.01 * (completed + expired);
+  // Where handling itself takes the time, more instances cannot help.
+  const isWaiting = expired > 0.01 * (completed + expired) || !(serviceP99Ms > 0.8 * sojournP99Ms);
+  if (!isLate || !isWaiting) return null;
+  return { rule: 'deadline', deadlineMs, sojournP99Ms, serviceP99Ms, completed, expired };
+}
+
+function firstWithin(instance: InstanceView, spanMs: number): number {
+  let index = instance.windows.length;
+  let totalMs = 0;
+  while (index > 0 && totalMs < spanMs) totalMs += instance.windows[--index]?.dtMs ?? 0;
+  return index;
+}
+
+/** Types whose work shows in their queue before it shows in the thread's CPU. */
+function showsInQueue({ msu }: TypeView, graph: AppGraph): boolean {
+  const isSentTo = graph.edges.some((edge) => edge.toMsu === msu.name);
+  return msu.execution === 'sync' && msu.state !== 'pinned' && !msu.isEntry && isSentTo;
+}
+
+function busyThread(type: TypeView, graph: AppGraph, policy: ControllerPolicy): Overload | null {
+  const isQueued = showsInQueue(type, graph);
+  const neededMs = policy.windowMs * (isQueued ? threadRuleWindows : 1);
+  for (const [process, instances] of servingByProcess(type)) {
+    const busy = instances.filter((instance) => {
+      const thread = process.threads.get(instance.sample.threadId);
+      return thread !== undefined && thread.busyForMs >= neededMs && isMainUser(instance, graph);
+    });
+    // Where messages can go to any instance, one that is busy is no harm while another is not.
+    if (busy.length < (isQueued ? instances.length : 1)) continue;
+    // One message that runs long is no overload: nothing else has come to its end meanwhile.
+    const completed = busy.reduce((sum, i) => sum + sumWindows(i.windows, neededMs).completed, 0);
+    if (isQueued && completed < completionsTrusted * busy.length) continue;
+    const threadId = busy[0]?.sample.threadId ?? 0;
+    const thread = process.threads.get(threadId);
+    if (thread === undefined) continue;
+    const { cpuShare, busyForMs } = thread;
+    return { rule: 'thread', process: process.key, threadId, cpuShare, busyForMs };
+  }
+  return null;
+}
+
+function isMainUser(instance: InstanceView, graph: AppGraph): boolean {
+  const own = instance.windows.at(-1)?.cpuMs ?? 0;
+  const byType = new Map<string, number>(graph.msus.map((msu) => [msu.name, 0]));
+  for (const other of instance.process.instances.values()) {
+    if (other.sample.threadId !== instance.sample.threadId) continue;
+    byType.set(other.msu, (byType.get(other.msu) ?? 0) + (other.windows.at(-1)?.cpuMs ?? 0));
+  }
+  return own > 0 && Math.max(...byType.values()) === byType.get(instance.msu);
+}

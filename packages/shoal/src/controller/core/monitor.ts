@@ -1,0 +1,463 @@
+/**
+ * Monitor: reports in, view out.
+ *
+ * I1 A report changes the view only if its sequence is newer than the last one of its incarnation, and its
+ *    incarnation has not ended: lost, late and doubled reports cannot turn the view back.
+ * I2 Rates are differences of cumulative counters over the sender's own clock, so that neither loss nor delay of
+ *    reports distorts them.
+ * I3 A process is judged dead by silence only while another one is heard: if all are silent, it is the controller
+ *    that is deaf.
+ * I4 An instance whose thread died counts as before while its agent may still bring it back (its queue is kept
+ *    meanwhile); it is lost when the agent gives it up, or does not bring it back in time.
+ */
+import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } from '../../model/index.ts';
+import type { InstanceSample, Report } from '../../wire/index.ts';
+import {
+  deadAfterReports,
+  endedIncarnationsMax,
+  lostGraceMs,
+  recentSpanMs,
+  suspectAfterReports,
+  windowsMax,
+} from './constants.ts';
+import type {
+  Incident,
+  InstanceView,
+  InstanceWindow,
+  MachineView,
+  ProcessKey,
+  ProcessView,
+  RecentFigures,
+  ThreadView,
+  TypeView,
+} from './view.ts';
+import { processKey } from './view.ts';
+
+/** Per thread: what its instances share in this window. */
+interface ThreadUse {
+  cpuMs: number;
+  coreWaitMs: number;
+  busyMs: number;
+  instances: number;
+  inService: number;
+}
+
+const noFigures = (): RecentFigures => ({
+  dtMs: 0,
+  queuedMs: 0,
+  accepted: 0,
+  completed: 0,
+  shed: 0,
+  items: 0,
+  busyMs: 0,
+  cpuMs: 0,
+  coreWaitMs: 0,
+  refusedFull: 0,
+});
+
+/** Difference of a cumulative counter; one that went back was restarted with its thread. */
+const grown = (before: number, after: number): number => (after >= before ? after - before : after);
+
+function sum(counts: Readonly<Partial<Record<string, number>>>): number {
+  let total = 0;
+  for (const reason in counts) total += counts[reason] ?? 0;
+  return total;
+}
+
+export class Monitor {
+  readonly processes: Map<ProcessKey, ProcessView> = new Map();
+  readonly machines: Map<MachineId, MachineView> = new Map();
+  readonly types: Map<string, TypeView> = new Map();
+  readonly instances: Map<InstanceId, InstanceView> = new Map();
+  /** Largest instance id seen in any report. */
+  instanceIdMax = 0;
+
+  readonly #deployedThreads: Map<ProcessKey, Set<string>> = new Map();
+  readonly #samplePeriodMs: number;
+  readonly #policy: ControllerPolicy;
+  #lastCheckMs = Number.NaN;
+
+  constructor(graph: AppGraph, deployment: Deployment) {
+    this.#samplePeriodMs = deployment.samplePeriodMs;
+    this.#policy = deployment.policy;
+    const initial = new Map<string, number>();
+    for (const machine of deployment.machines) {
+      for (const process of machine.processes) {
+        this.#deployedThreads.set(
+          `${machine.name}/${process.name}`,
+          new Set(process.threads.map((thread) => thread.name)),
+        );
+        for (const name of process.threads.flatMap((thread) => thread.instances)) {
+          initial.set(name, (initial.get(name) ?? 0) + 1);
+        }
+      }
+    }
+    for (const msu of graph.msus) {
+      const floor = Math.max(initial.get(msu.name) ?? msu.instancesInitial, msu.instancesMin);
+      this.types.set(msu.name, {
+        msu,
+        instances: new Set(),
+        demand: 0,
+        slowDemand: 0,
+        isCpuBound: msu.execution === 'sync',
+        evaluatedAtMs: Number.NaN,
+        calmSinceMs: -1,
+        lastReclaimMs: Number.NEGATIVE_INFINITY,
+        lastCloneMs: Number.NEGATIVE_INFINITY,
+        lastServingMs: Number.NEGATIVE_INFINITY,
+        flaps: 0,
+        trial: null,
+        lastFlapMs: Number.NEGATIVE_INFINITY,
+        provedTooFew: null,
+        blocked: null,
+        refusalsLogged: new Map(),
+        floor,
+        committed: floor,
+        deficitSinceMs: -1,
+        isLossConfirmed: false,
+        repairsAtMs: [],
+        isOverloaded: false,
+        wanted: 0,
+      });
+    }
+  }
+
+  /** Takes in a report; returns what it changed beyond figures. An outdated one changes nothing. */
+  accept(report: Report, nowMs: number): Incident[] {
+    const incidents: Incident[] = [];
+    const key = processKey(report.machine, report.process);
+    let process = this.processes.get(key);
+    let isFirst = false;
+    if (process === undefined) {
+      process = this.#join(report, nowMs);
+      isFirst = true;
+      incidents.push({ kind: 'process-joined', process });
+    } else if (process.incarnation !== report.incarnation) {
+      if (process.endedIncarnations.includes(report.incarnation)) return [];
+      process.endedIncarnations.push(process.incarnation);
+      if (process.endedIncarnations.length > endedIncarnationsMax) process.endedIncarnations.shift();
+      this.#forgetInstances(process, incidents);
+      process.incarnation = report.incarnation;
+      process.threads.clear();
+      process.windowLengths = [];
+      isFirst = true;
+      incidents.push({ kind: 'process-restarted', process });
+    } else if (report.sequence <= process.sequence) {
+      return [];
+    }
+    if (process.status !== 'alive') {
+      process.status = 'alive';
+      incidents.push({ kind: 'process-back', process });
+    }
+    const dtMs = isFirst ? 0 : Math.max(0, report.atMs - process.reportedAtMs);
+    process.sequence = report.sequence;
+    process.reportedAtMs = report.atMs;
+    process.lastReceivedMs = nowMs;
+    process.processSample = report.processSample;
+    process.reportedEpoch = report.epoch;
+    process.reportedTables = report.tables;
+    this.#takeMachine(report, nowMs);
+    if (dtMs > 0) {
+      process.windowLengths.push(dtMs);
+      if (process.windowLengths.length > windowsMax) process.windowLengths.shift();
+      process.recentMs = 0;
+      for (let i = process.windowLengths.length - 1; i >= 0 && process.recentMs < recentSpanMs; i--) {
+        process.recentMs += process.windowLengths[i] ?? 0;
+      }
+    }
+    const uses = this.#takeThreads(process, report, dtMs);
+    this.#takeInstances(process, report, uses, dtMs, isFirst, nowMs, incidents);
+    for (const event of report.events) {
+      if (event.kind !== 'instance-given-up' && event.kind !== 'instance-lost') continue;
+      const instance = this.instances.get(event.instanceId);
+      if (instance !== undefined && instance.process === process && instance.sample.phase === 'lost') {
+        instance.isGivenUp = true;
+        instance.phase = 'lost';
+        incidents.push({ kind: 'instance-changed', instance, isGone: false });
+      }
+    }
+    return incidents;
+  }
+
+  /** Judges silence. To be called at least once per sample period. */
+  check(nowMs: number): Incident[] {
+    const incidents: Incident[] = [];
+    const sinceCheckMs = nowMs - this.#lastCheckMs;
+    this.#lastCheckMs = nowMs;
+    // The controller itself was held up: nobody can be blamed for silence that it could not have heard.
+    if (!(sinceCheckMs <= 3 * this.#samplePeriodMs)) {
+      if (sinceCheckMs > 0) {
+        for (const process of this.processes.values()) {
+          if (process.status !== 'dead') process.lastReceivedMs = nowMs;
+        }
+      }
+      return incidents;
+    }
+    const heardMs = suspectAfterReports * this.#samplePeriodMs;
+    let heard = 0;
+    for (const process of this.processes.values()) {
+      if (nowMs - process.lastReceivedMs <= heardMs) heard++;
+    }
+    for (const process of this.processes.values()) {
+      const silentMs = nowMs - process.lastReceivedMs;
+      if (process.status === 'alive' && silentMs > heardMs) {
+        process.status = 'suspect';
+        incidents.push({ kind: 'process-suspect', process, silentMs });
+      }
+      const isSilentTooLong = silentMs > deadAfterReports * this.#samplePeriodMs;
+      if (process.status === 'suspect' && isSilentTooLong && heard > 0) {
+        process.status = 'dead';
+        this.#forgetInstances(process, incidents);
+        incidents.push({ kind: 'process-dead', process, silentMs });
+      }
+    }
+    return incidents;
+  }
+
+  type(name: string): TypeView {
+    const type = this.types.get(name);
+    if (type === undefined) throw new Error(`the graph has no type ${name}`);
+    return type;
+  }
+
+  #join(report: Report, nowMs: number): ProcessView {
+    const key = processKey(report.machine, report.process);
+    const process: ProcessView = {
+      key,
+      machine: report.machine,
+      process: report.process,
+      incarnation: report.incarnation,
+      endedIncarnations: [],
+      sequence: 0,
+      reportedAtMs: report.atMs,
+      lastReceivedMs: nowMs,
+      status: 'alive',
+      processSample: report.processSample,
+      reportedEpoch: report.epoch,
+      reportedTables: report.tables,
+      threads: new Map(),
+      instances: new Map(),
+      windowLengths: [],
+      recentMs: 0,
+    };
+    this.processes.set(key, process);
+    return process;
+  }
+
+  #forgetInstances(process: ProcessView, incidents: Incident[]): void {
+    for (const instance of process.instances.values()) this.#drop(instance, incidents);
+  }
+
+  #drop(instance: InstanceView, incidents: Incident[]): void {
+    instance.process.instances.delete(instance.instanceId);
+    this.types.get(instance.msu)?.instances.delete(instance);
+    // The id may be in use elsewhere by now: a process that came back reports its own.
+    if (this.instances.get(instance.instanceId) === instance) this.instances.delete(instance.instanceId);
+    incidents.push({ kind: 'instance-changed', instance, isGone: true });
+  }
+
+  #takeMachine(report: Report, nowMs: number): void {
+    const { machineSample } = report;
+    let machine = this.machines.get(report.machine);
+    if (machine === undefined) {
+      machine = {
+        machine: report.machine,
+        cores: machineSample.cores,
+        memoryBytes: machineSample.memoryBytes,
+        memoryFreeBytes: machineSample.memoryFreeBytes,
+        freeSamples: [],
+        freeCores: machineSample.freeCores,
+      };
+      this.machines.set(report.machine, machine);
+    }
+    machine.cores = machineSample.cores;
+    machine.memoryBytes = machineSample.memoryBytes;
+    machine.memoryFreeBytes = machineSample.memoryFreeBytes;
+    const samples = machine.freeSamples;
+    samples.push({ atMs: nowMs, freeCores: machineSample.freeCores });
+    while (samples.length > 1 && nowMs - (samples[0]?.atMs ?? nowMs) >= recentSpanMs) samples.shift();
+    let total = 0;
+    for (const sample of samples) total += sample.freeCores;
+    machine.freeCores = total / samples.length;
+  }
+
+  #takeThreads(process: ProcessView, report: Report, dtMs: number): Map<number, ThreadUse> {
+    const uses = new Map<number, ThreadUse>();
+    const seen = new Set<number>();
+    for (const sample of report.threads) {
+      seen.add(sample.threadId);
+      const before = process.threads.get(sample.threadId);
+      const cpuMs = before === undefined ? 0 : grown(before.sample.cpuMs, sample.cpuMs);
+      const coreWaitMs =
+        before === undefined ? 0 : grown(before.sample.runQueueWaitMs, sample.runQueueWaitMs);
+      // Without the wait for a core: a thread that is starved by others is not itself too busy.
+      const cpuShare = dtMs > 0 ? cpuMs / dtMs : 0;
+      const isBusy = cpuShare >= this.#policy.threadCpuMax;
+      const thread: ThreadView = {
+        sample,
+        cpuShare,
+        busyForMs: isBusy ? (before?.busyForMs ?? 0) + dtMs : 0,
+      };
+      process.threads.set(sample.threadId, thread);
+      uses.set(sample.threadId, { cpuMs, coreWaitMs, busyMs: 0, instances: 0, inService: 0 });
+    }
+    for (const threadId of process.threads.keys()) {
+      if (!seen.has(threadId)) process.threads.delete(threadId);
+    }
+    for (const sample of report.instances) {
+      const use = uses.get(sample.threadId);
+      if (use === undefined) continue;
+      const before = process.instances.get(sample.instanceId)?.sample.busyMs ?? sample.busyMs;
+      use.busyMs += grown(before, sample.busyMs);
+      use.instances++;
+      use.inService += Math.min(1, sample.inService);
+    }
+    return uses;
+  }
+
+  #takeInstances(
+    process: ProcessView,
+    report: Report,
+    uses: ReadonlyMap<number, ThreadUse>,
+    dtMs: number,
+    isFirst: boolean,
+    nowMs: number,
+    incidents: Incident[],
+  ): void {
+    const seen = new Set<InstanceId>();
+    for (const sample of report.instances) {
+      const type = this.types.get(sample.msu);
+      if (type === undefined) continue;
+      seen.add(sample.instanceId);
+      if (sample.instanceId > this.instanceIdMax) this.instanceIdMax = sample.instanceId;
+      let instance = process.instances.get(sample.instanceId);
+      if (instance === undefined) {
+        instance = this.#appear(process, report, sample, nowMs);
+        type.instances.add(instance);
+        incidents.push({ kind: 'instance-changed', instance, isGone: false });
+        // Its counters began after the last report, so that all they hold belongs to this window.
+        if (!isFirst && dtMs > 0) this.#measure(instance, null, sample, uses, dtMs, report.windowMs, nowMs);
+        else instance.queuedForMs = sample.queueLengthMin > 0 ? report.windowMs : 0;
+        continue;
+      }
+      const before = instance.sample;
+      instance.sample = sample;
+      if (dtMs > 0) this.#measure(instance, before, sample, uses, dtMs, report.windowMs, nowMs);
+      if (this.#takePhase(instance, sample.phase, nowMs)) {
+        incidents.push({ kind: 'instance-changed', instance, isGone: false });
+      }
+    }
+    for (const instance of process.instances.values()) {
+      if (!seen.has(instance.instanceId)) this.#drop(instance, incidents);
+    }
+  }
+
+  /** I4. Answers whether the phase has changed. */
+  #takePhase(instance: InstanceView, reported: InstanceSample['phase'], nowMs: number): boolean {
+    if (reported !== 'lost') {
+      instance.lostSinceMs = -1;
+      instance.isGivenUp = false;
+    } else if (instance.lostSinceMs < 0) {
+      instance.lostSinceMs = nowMs;
+    }
+    const isLost = instance.isGivenUp || nowMs - instance.lostSinceMs >= lostGraceMs;
+    if (reported === instance.phase || (reported === 'lost' && !isLost)) return false;
+    instance.phase = reported;
+    if (reported === 'serving' && instance.servingSinceMs < 0) instance.servingSinceMs = nowMs;
+    return true;
+  }
+
+  #appear(process: ProcessView, report: Report, sample: InstanceSample, nowMs: number): InstanceView {
+    const threadName = report.threads.find((thread) => thread.threadId === sample.threadId)?.name ?? '';
+    const instance: InstanceView = {
+      instanceId: sample.instanceId,
+      msu: sample.msu,
+      process,
+      sample,
+      phase: sample.phase === 'lost' ? 'starting' : sample.phase,
+      queuedForMs: 0,
+      firstSeenMs: nowMs,
+      servingSinceMs: sample.phase === 'serving' ? nowMs : -1,
+      lostSinceMs: sample.phase === 'lost' ? nowMs : -1,
+      isGivenUp: false,
+      isClone: !(this.#deployedThreads.get(process.key)?.has(threadName) ?? false),
+      windows: [],
+      recent: noFigures(),
+    };
+    process.instances.set(sample.instanceId, instance);
+    this.instances.set(sample.instanceId, instance);
+    return instance;
+  }
+
+  #measure(
+    instance: InstanceView,
+    before: InstanceSample | null,
+    sample: InstanceSample,
+    uses: ReadonlyMap<number, ThreadUse>,
+    dtMs: number,
+    windowMs: number,
+    nowMs: number,
+  ): void {
+    const busyMs = grown(before?.busyMs ?? 0, sample.busyMs);
+    const share = shareOfThread(uses.get(sample.threadId), sample, busyMs);
+    const observedMs = Math.min(dtMs, windowMs);
+    const isQueued = sample.queueLengthMin > 0;
+    const completedBefore = before === null ? 0 : before.done + sum(before.failed);
+    const window: InstanceWindow = {
+      atMs: nowMs,
+      dtMs,
+      observedMs,
+      isQueued,
+      accepted: grown(before?.accepted ?? 0, sample.accepted),
+      completed: grown(completedBefore, sample.done + sum(sample.failed)),
+      shed: grown(before === null ? 0 : sum(before.shed), sum(sample.shed)),
+      items: grown(before?.items ?? 0, sample.items),
+      busyMs,
+      cpuMs: share.cpuMs,
+      coreWaitMs: share.coreWaitMs,
+      refusedFull: grown(before?.refused['queue-full'] ?? 0, sample.refused['queue-full'] ?? 0),
+      sojournBefore: before?.sojournTime ?? [],
+      serviceBefore: before?.serviceTime ?? [],
+    };
+    instance.queuedForMs = isQueued ? instance.queuedForMs + observedMs : 0;
+    instance.windows.push(window);
+    if (instance.windows.length > windowsMax) instance.windows.shift();
+    instance.recent = sumWindows(instance.windows, recentSpanMs);
+  }
+}
+
+function shareOfThread(
+  use: ThreadUse | undefined,
+  sample: InstanceSample,
+  busyMs: number,
+): { cpuMs: number; coreWaitMs: number } {
+  if (use === undefined || use.instances === 0) return { cpuMs: 0, coreWaitMs: 0 };
+  if (use.instances === 1) return { cpuMs: use.cpuMs, coreWaitMs: use.coreWaitMs };
+  // Handler time that is not booked yet belongs to those that have a message in service.
+  const bookedMs = Math.min(use.busyMs, use.cpuMs);
+  const openMs = use.cpuMs - bookedMs;
+  const booked = use.busyMs > 0 ? busyMs / use.busyMs : 0;
+  const open = use.inService > 0 ? Math.min(1, sample.inService) / use.inService : 1 / use.instances;
+  const cpuMs = booked * bookedMs + open * openMs;
+  return { cpuMs, coreWaitMs: use.cpuMs > 0 ? (use.coreWaitMs * cpuMs) / use.cpuMs : 0 };
+}
+
+/** Sums the newest windows until `spanMs` is reached. */
+export function sumWindows(windows: readonly InstanceWindow[], spanMs: number): RecentFigures {
+  const total = noFigures();
+  for (let i = windows.length - 1; i >= 0 && total.dtMs < spanMs; i--) {
+    const window = windows[i];
+    if (window === undefined) break;
+    total.dtMs += window.dtMs;
+    if (window.isQueued) total.queuedMs += window.dtMs;
+    total.accepted += window.accepted;
+    total.completed += window.completed;
+    total.shed += window.shed;
+    total.items += window.items;
+    total.busyMs += window.busyMs;
+    total.cpuMs += window.cpuMs;
+    total.coreWaitMs += window.coreWaitMs;
+    total.refusedFull += window.refusedFull;
+  }
+  return total;
+}

@@ -1,0 +1,218 @@
+/**
+ * Scaler: looks at every type once per sample period, and clones or reclaims.
+ *
+ * I1 What is ordered counts as capacity; nothing is ordered for a type while a decision for it is under way, nor
+ *    before a whole window has shown what the last one did.
+ * I2 A type that cannot usefully be cloned is said so once, not at every tick.
+ */
+
+import {
+  blockedRetryMs,
+  demandSmoothingMs,
+  recentSpanMs,
+  reclaimShareMax,
+  refusalRepeatMs,
+  settleWindows,
+  slowDemandSmoothingMs,
+} from './constants.ts';
+import type { Cause, Rejection } from './decision.ts';
+import type { Overload } from './detector.ts';
+import { detect } from './detector.ts';
+import { estimate, isServing, measureCpuBound } from './estimate.ts';
+import type { Parts } from './parts.ts';
+import { describeUnits, nameUnits } from './parts.ts';
+import type { PlacementRequest } from './placement.ts';
+import { calmNeededMs, chooseVictim, isReclaimDue, rememberClone, trackCalm } from './reclaim.ts';
+import { size, sufficient } from './sizing.ts';
+import type { InstanceView, ProcessKey, TypeView } from './view.ts';
+
+export class Scaler {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  tick(nowMs: number): void {
+    for (const type of this.#parts.monitor.types.values()) this.#evaluate(type, nowMs);
+  }
+
+  /** Clones that exist or are ordered, over all types. */
+  clones(): number {
+    let clones = 0;
+    for (const type of this.#parts.monitor.types.values()) {
+      const count = type.instances.size + this.#parts.executor.pending(type.msu.name);
+      clones += Math.max(0, count - type.floor);
+    }
+    return clones;
+  }
+
+  #evaluate(type: TypeView, nowMs: number): void {
+    const { monitor, graph, policy, executor } = this.#parts;
+    type.isCpuBound = measureCpuBound(type);
+    const recent = estimate(monitor, graph, type, recentSpanMs);
+    const elapsedMs = Number.isNaN(type.evaluatedAtMs) ? 0 : nowMs - type.evaluatedAtMs;
+    type.evaluatedAtMs = nowMs;
+    type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
+    type.slowDemand += (recent.demand - type.slowDemand) * (1 - Math.exp(-elapsedMs / slowDemandSmoothingMs));
+
+    const overload = detect(type, graph, policy, nowMs);
+    const settledMs = nowMs - type.lastServingMs;
+    type.isOverloaded = false;
+    if (
+      overload !== null &&
+      !executor.isBusy(type.msu.name) &&
+      settledMs >= settleWindows * policy.windowMs
+    ) {
+      this.#consider(type, overload, nowMs);
+    } else if (overload !== null) {
+      type.isOverloaded = true;
+    }
+    trackCalm(type, this.#count(type), policy, nowMs);
+    if (isReclaimDue(type, policy, nowMs) && !executor.isBusy(type.msu.name)) this.#reclaim(type, nowMs);
+  }
+
+  #count(type: TypeView): number {
+    let count = 0;
+    for (const instance of type.instances) {
+      if (isServing(instance) && !this.#parts.executor.leaving.has(instance.instanceId)) count++;
+    }
+    return count;
+  }
+
+  /** The type shows overload, and nothing is under way: does it need more, and is there room? */
+  #consider(type: TypeView, overload: Overload, nowMs: number): void {
+    const { monitor, graph, policy, executor, budget } = this.#parts;
+    const settledMs = nowMs - type.lastServingMs;
+    const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
+    const spanMs = Math.min(recentSpanMs, settledMs, Math.max(policy.windowMs, shownMs));
+    const figures = estimate(monitor, graph, type, spanMs);
+    const ordered = executor.pending(type.msu.name);
+    const sizing = size(type, figures, overload, policy, ordered, nowMs);
+    type.wanted = sizing.wanted;
+    if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
+    type.isOverloaded = true;
+    if (type.blocked !== null && nowMs < type.blocked.untilMs) return;
+    const cause: Cause = { kind: 'overload', overload, figures: { ...figures, ...sizing } };
+    if (sizing.wanted <= sizing.count) {
+      this.#refuse(type, cause, `it has its maximum of ${type.msu.instancesMax} instances`, [], nowMs);
+      return;
+    }
+    if (!policy.isActive) {
+      this.#refuse(type, cause, 'the policy says to observe only', [], nowMs);
+      return;
+    }
+    const overBudget = budget.refusal(type.msu.name, nowMs);
+    const left = budget.clonesLeft(this.clones());
+    const count = Math.min(sizing.wanted - sizing.count, left);
+    if (overBudget !== '' || count === 0) {
+      const reason = overBudget !== '' ? overBudget : `all of the ${policy.clonesMax} clones allowed exist`;
+      this.#refuse(type, cause, reason, [], nowMs);
+      return;
+    }
+    this.#clone(type, cause, this.#request(type, overload, count), nowMs);
+  }
+
+  #request(type: TypeView, overload: Overload, count: number): PlacementRequest {
+    return {
+      type,
+      count,
+      processes: this.#reachable(type, overload),
+      relieves: overload.rule === 'limited-resource' ? overload.resource : '',
+      isForced: false,
+    };
+  }
+
+  /** Where a clone would relieve the overload, if messages do not come to the type from anywhere. */
+  #reachable(type: TypeView, overload: Overload): ReadonlySet<ProcessKey> | null {
+    const { graph, monitor } = this.#parts;
+    if (overload.rule !== 'persistent-queue') return null;
+    const into = graph.edges.filter((edge) => edge.toMsu === type.msu.name);
+    if (into.length === 0) return null;
+    if (into.every((edge) => edge.routing === 'same-process')) return new Set([overload.process]);
+    if (into.every((edge) => edge.routing === 'same-machine-as-origin')) {
+      const machine = monitor.processes.get(overload.process)?.machine;
+      const there = [...monitor.processes.values()].filter((process) => process.machine === machine);
+      return new Set(there.map((process) => process.key));
+    }
+    return null;
+  }
+
+  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): void {
+    const { executor, placer, budget, log, policy } = this.#parts;
+    const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
+    if (units.length === 0) {
+      this.#refuse(type, cause, refusalOf(rejected), rejected, nowMs);
+      return;
+    }
+    // A dependency that is being changed: decided on when that is over.
+    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
+    rememberClone(type, this.#count(type), policy, nowMs);
+    const named = nameUnits(this.#parts, units);
+    const decisionId = log.open(
+      { operator: 'clone', msu: type.msu.name, cause, placements: describeUnits(named), rejected },
+      nowMs,
+    );
+    budget.take(type.msu.name, nowMs);
+    type.lastCloneMs = nowMs;
+    executor.add(decisionId, named, nowMs);
+  }
+
+  #refuse(type: TypeView, cause: Cause, reason: string, rejected: readonly Rejection[], nowMs: number): void {
+    type.blocked = { reason, untilMs: nowMs + blockedRetryMs };
+    // The figures in a reason change all the time; the reason does not.
+    const kind = reason.replaceAll(/[\d.]+/g, '#');
+    const loggedAtMs = type.refusalsLogged.get(kind) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - loggedAtMs < refusalRepeatMs) return;
+    type.refusalsLogged.set(kind, nowMs);
+    const { log } = this.#parts;
+    const decisionId = log.open({ operator: 'clone', msu: type.msu.name, cause, rejected }, nowMs);
+    log.close(decisionId, 'refused', `not cloned: ${reason}; what is too much is shed`, nowMs);
+  }
+
+  #reclaim(type: TypeView, nowMs: number): void {
+    const { policy, executor, graph, monitor, log, budget } = this.#parts;
+    if (!policy.isActive || budget.refusal(type.msu.name, nowMs) !== '') return;
+    const count = this.#count(type);
+    // One at a time; where there are very many, a few.
+    const most = Math.max(1, Math.floor(count * reclaimShareMax));
+    const surplus = count - Math.max(type.floor, sufficient(type.demand));
+    const victims: InstanceView[] = [];
+    const leaving = new Set(executor.leaving);
+    while (victims.length < Math.min(most, surplus)) {
+      const victim = chooseVictim(type, graph, monitor, leaving);
+      if (victim === null) break;
+      victims.push(victim);
+      leaving.add(victim.instanceId);
+    }
+    if (victims.length === 0) {
+      type.calmSinceMs = nowMs;
+      return;
+    }
+    const cause: Cause = {
+      kind: 'calm',
+      demand: type.demand,
+      count,
+      sufficient: Math.max(type.floor, sufficient(type.demand)),
+      calmForMs: nowMs - type.calmSinceMs,
+      calmNeededMs: calmNeededMs(type, policy),
+    };
+    const decisionId = log.open(
+      { operator: 'remove', msu: type.msu.name, cause, removes: victims.map((victim) => victim.instanceId) },
+      nowMs,
+    );
+    budget.take(type.msu.name, nowMs);
+    type.lastReclaimMs = nowMs;
+    type.committed = Math.max(type.floor, Math.min(type.committed, count - victims.length));
+    executor.remove(decisionId, type.msu.name, victims, nowMs);
+  }
+}
+
+/** The most common reason; the places that were only unreachable do not count if there are others. */
+function refusalOf(rejected: readonly Rejection[]): string {
+  const counts = new Map<string, number>();
+  for (const { reason } of rejected) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  const main = sorted.find(([reason]) => !reason.startsWith('messages reach')) ?? sorted[0];
+  return main === undefined ? 'no process reports' : main[0];
+}

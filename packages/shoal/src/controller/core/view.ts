@@ -1,0 +1,168 @@
+/**
+ * What the controller knows: processes, instances, machines and types, kept up to date by the monitor out of reports.
+ * Only the monitor writes these; detector, planner, weights and reclaim read them.
+ */
+import type { GraphMsu, InstanceId, MachineId, ProcessId } from '../../model/index.ts';
+import type { InstanceSample, ProcessSample, Report, ThreadSample, TimeHistogram } from '../../wire/index.ts';
+
+/** Names a process within the cluster: `machine/process`. */
+export type ProcessKey = string;
+
+export function processKey(machine: MachineId, process: ProcessId): ProcessKey {
+  return `${machine}/${process}`;
+}
+
+/** What one instance did between two reports: differences of its cumulative counters. */
+export interface InstanceWindow {
+  /** End of the window on the controller's clock. */
+  readonly atMs: number;
+  readonly dtMs: number;
+  /** Part of `dtMs` for which the queue's minimum is known (less where a report was lost). */
+  readonly observedMs: number;
+  /** The queue was never seen empty. */
+  readonly isQueued: boolean;
+  readonly accepted: number;
+  /** Done and failed. */
+  readonly completed: number;
+  readonly shed: number;
+  readonly items: number;
+  readonly busyMs: number;
+  /** CPU time of its thread that it used, and its share of the thread's wait for a core. */
+  readonly cpuMs: number;
+  readonly coreWaitMs: number;
+  /** Messages that this instance could not send because a queue was full. */
+  readonly refusedFull: number;
+  /** Snapshots at the window's start. */
+  readonly sojournBefore: TimeHistogram;
+  readonly serviceBefore: TimeHistogram;
+}
+
+/** Sums over the windows of the last `recentSpanMs`. */
+export interface RecentFigures {
+  dtMs: number;
+  queuedMs: number;
+  accepted: number;
+  completed: number;
+  shed: number;
+  items: number;
+  busyMs: number;
+  cpuMs: number;
+  coreWaitMs: number;
+  refusedFull: number;
+}
+
+export interface InstanceView {
+  readonly instanceId: InstanceId;
+  readonly msu: string;
+  readonly process: ProcessView;
+  sample: InstanceSample;
+  phase: InstanceSample['phase'];
+  /** For how long every report has shown its queue never empty. */
+  queuedForMs: number;
+  firstSeenMs: number;
+  /** Negative: not yet. */
+  servingSinceMs: number;
+  /** Negative: not lost. */
+  lostSinceMs: number;
+  isGivenUp: boolean;
+  /** On a thread that the deployment does not name. */
+  isClone: boolean;
+  /** Oldest first; at most `windowsMax`. */
+  windows: InstanceWindow[];
+  recent: RecentFigures;
+}
+
+export interface ThreadView {
+  sample: ThreadSample;
+  /** CPU used in the last window, as a share of it; and for how long that was at or over the threshold. */
+  cpuShare: number;
+  busyForMs: number;
+}
+
+export type ProcessStatus = 'alive' | 'suspect' | 'dead';
+
+export interface ProcessView {
+  readonly key: ProcessKey;
+  readonly machine: MachineId;
+  readonly process: ProcessId;
+  incarnation: string;
+  readonly endedIncarnations: string[];
+  sequence: number;
+  reportedAtMs: number;
+  lastReceivedMs: number;
+  status: ProcessStatus;
+  processSample: ProcessSample;
+  reportedEpoch: number;
+  reportedTables: Report['tables'];
+  readonly threads: Map<number, ThreadView>;
+  readonly instances: Map<InstanceId, InstanceView>;
+  /** Lengths of the last windows, for averages over `recentSpanMs`. */
+  windowLengths: number[];
+  recentMs: number;
+}
+
+export interface MachineView {
+  readonly machine: MachineId;
+  cores: number;
+  memoryBytes: number;
+  memoryFreeBytes: number;
+  /** Free cores by time, over the last `recentSpanMs`. */
+  readonly freeSamples: { readonly atMs: number; readonly freeCores: number }[];
+  /** Their mean. */
+  freeCores: number;
+}
+
+/** Why a type cannot be cloned any further just now. */
+export interface Blocked {
+  readonly reason: string;
+  readonly untilMs: number;
+}
+
+export interface TypeView {
+  readonly msu: GraphMsu;
+  readonly instances: Set<InstanceView>;
+  /** Instances' worth of work that arrives, smoothed by `demandSmoothingMs` and `slowDemandSmoothingMs`. */
+  demand: number;
+  slowDemand: number;
+  isCpuBound: boolean;
+  evaluatedAtMs: number;
+  /** Since when the load would fit on one instance less; negative: it does not. */
+  calmSinceMs: number;
+  lastReclaimMs: number;
+  lastCloneMs: number;
+  /** When the last ordered instance began to serve. */
+  lastServingMs: number;
+  /** Clones that came soon after a reclaim, within memory. */
+  flaps: number;
+  lastFlapMs: number;
+  /** The last clone, until it is known whether the load had changed: the count and the load before it. */
+  trial: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
+  /** A smaller count that proved too small: at what load, and when. */
+  provedTooFew: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
+  blocked: Blocked | null;
+  /** When each reason was last logged. */
+  readonly refusalsLogged: Map<string, number>;
+  /** Count below which nothing is reclaimed: the initial one, moved by people's orders. */
+  floor: number;
+  /** Count that the decisions so far amount to; losses are made good up to it. */
+  committed: number;
+  /** Since when there are fewer; negative: there are enough. */
+  deficitSinceMs: number;
+  /** Instances are known to be lost for good, and need not be waited for. */
+  isLossConfirmed: boolean;
+  /** When lost instances were placed anew, within the type's restart period. */
+  repairsAtMs: number[];
+  isOverloaded: boolean;
+  /** Wanted count of the last evaluation. */
+  wanted: number;
+}
+
+/** Something that happened to a process or an instance and asks for action, found while taking in reports. */
+export type Incident =
+  | { readonly kind: 'process-joined'; readonly process: ProcessView }
+  | { readonly kind: 'process-restarted'; readonly process: ProcessView }
+  | { readonly kind: 'process-suspect'; readonly process: ProcessView; readonly silentMs: number }
+  | { readonly kind: 'process-back'; readonly process: ProcessView }
+  | { readonly kind: 'process-dead'; readonly process: ProcessView; readonly silentMs: number }
+  /** The instance's phase changed, it appeared, or it is gone from its process's reports. */
+  | { readonly kind: 'instance-changed'; readonly instance: InstanceView; readonly isGone: boolean };

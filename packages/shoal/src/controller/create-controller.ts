@@ -1,0 +1,172 @@
+import type { AppGraph, Clock, Deployment, InstanceId } from '../model/index.ts';
+import type { Command, ControlBus, Report } from '../wire/index.ts';
+import { ControllerCore } from './core/core.ts';
+import type { Decision } from './core/decision.ts';
+import type { Order, Place } from './core/operate.ts';
+import { explain, renderDecision } from './core/render.ts';
+import type { ControllerView } from './core/snapshot.ts';
+
+/** Options of {@link createController}. */
+export interface ControllerOptions {
+  readonly graph: AppGraph;
+  /** Where the app runs, and the policy the controller follows. */
+  readonly deployment: Deployment;
+  /** The way to the agents. Reports begin to count with the call of {@link createController}. */
+  readonly bus: ControlBus;
+  /** Milliseconds, monotonic. Need not be the clock of any machine. */
+  readonly clock: Clock;
+  /** Larger than that of every controller before it, so that agents refuse those. A positive integer. */
+  readonly epoch: number;
+  /** Uniform in [0, 1). Only breaks ties between equal places. */
+  readonly random: () => number;
+  /** Called once with every decision when it is taken, and once more when it is over. Default: nobody. */
+  readonly log?: (line: string, decision: Decision) => void;
+}
+
+/**
+ * A live controller: watches every MSU type, clones the one that is overwhelmed and takes the clones back, and
+ * carries out what people order. It starts from what the reports say runs, and sends the first routing tables:
+ * before that no message flows.
+ */
+export interface Controller {
+  /** Lets time pass without a report. Called by every report and, between them, by a timer of its own. */
+  tick(): void;
+  /** What the controller knows, as JSON. */
+  view(): ControllerView;
+  /** The decisions kept, oldest first: what was done, with the figures that caused it, what was tried, what came of it. */
+  decisions(): Decision[];
+  /** Why there are as many of a type as there are, or why an instance (`7` or `regex#7`) is there. */
+  explain(name: string): string;
+  /** Adds an instance of a type, on its own thread; at `place`, if given. Resolves when it serves, or will not. */
+  add(msu: string, place?: Place): Promise<Decision>;
+  /** Adds `count` (default 1) instances where they fit best. They are kept when it is calm. */
+  clone(msu: string, count?: number): Promise<Decision>;
+  /** Drains an instance and removes it. Resolves when it is gone. */
+  remove(instanceId: InstanceId): Promise<Decision>;
+  /** Moves an instance to another process: a new one serves there before the old one is drained and removed. */
+  reassign(instanceId: InstanceId, place: Place): Promise<Decision>;
+  /** Stops deciding. What runs goes on running with the tables it has; open orders resolve as they stand. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Makes a controller and begins to listen on the bus. */
+export function createController(options: ControllerOptions): Controller {
+  return new LiveController(options);
+}
+
+class LiveController implements Controller {
+  readonly #core: ControllerCore;
+  readonly #bus: ControlBus;
+  readonly #clock: Clock;
+  readonly #log: (line: string, decision: Decision) => void;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #waiting: Map<number, (decision: Decision) => void> = new Map();
+  /** Decisions that were logged and are not over; and the largest id logged. */
+  readonly #running: Set<number> = new Set();
+  #loggedId = 0;
+  #isClosed = false;
+
+  constructor(options: ControllerOptions) {
+    const { graph, deployment, bus, clock, epoch, random } = options;
+    this.#core = new ControllerCore({ graph, deployment, epoch, random });
+    this.#bus = bus;
+    this.#clock = clock;
+    this.#log = options.log ?? (() => undefined);
+    bus.onReport((report) => this.#onReport(report));
+    // Reports drive everything while they come; this is for when they do not.
+    this.#timer = setInterval(() => this.tick(), deployment.samplePeriodMs);
+    this.#timer.unref();
+  }
+
+  tick(): void {
+    if (!this.#isClosed) this.#send(this.#core.tick(this.#clock.now()));
+  }
+
+  view(): ControllerView {
+    return this.#core.view();
+  }
+
+  decisions(): Decision[] {
+    return this.#core.decisions();
+  }
+
+  explain(name: string): string {
+    return explain(name, this.#core.view(), this.#core.decisions());
+  }
+
+  add(msu: string, place?: Place): Promise<Decision> {
+    return this.#order({ operator: 'add', msu, ...(place === undefined ? {} : { place }) });
+  }
+
+  clone(msu: string, count = 1): Promise<Decision> {
+    return this.#order({ operator: 'clone', msu, count });
+  }
+
+  remove(instanceId: InstanceId): Promise<Decision> {
+    return this.#order({ operator: 'remove', instanceId });
+  }
+
+  reassign(instanceId: InstanceId, place: Place): Promise<Decision> {
+    return this.#order({ operator: 'reassign', instanceId, place });
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const [id, resolve] of this.#waiting) {
+      const decision = this.#core.decision(id);
+      if (decision !== undefined) resolve(decision);
+    }
+    this.#waiting.clear();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #onReport(report: Report): void {
+    if (!this.#isClosed) this.#send(this.#core.report(report, this.#clock.now()));
+  }
+
+  #order(order: Order): Promise<Decision> {
+    const { decisionId, commands } = this.#core.order(order, this.#clock.now());
+    const decided = new Promise<Decision>((resolve) => {
+      this.#waiting.set(decisionId, resolve);
+    });
+    this.#send(commands);
+    return decided;
+  }
+
+  #send(commands: readonly Command[]): void {
+    for (const command of commands) {
+      void this.#bus.send(command).then((result) => {
+        if (!this.#isClosed) this.#send(this.#core.result(result, this.#clock.now()));
+      });
+    }
+    this.#settle();
+  }
+
+  /** Logs what is new, and answers those whose order is over. */
+  #settle(): void {
+    for (let id = this.#loggedId + 1; ; id++) {
+      const decision = this.#core.decision(id);
+      if (decision === undefined) break;
+      this.#loggedId = id;
+      if (decision.outcome === 'running') this.#running.add(id);
+      else this.#waiting.get(id)?.(decision);
+      if (decision.outcome !== 'running') this.#waiting.delete(id);
+      this.#log(renderDecision(decision), decision);
+    }
+    for (const id of this.#running) {
+      const decision = this.#core.decision(id);
+      if (decision?.outcome === 'running') continue;
+      this.#running.delete(id);
+      if (decision === undefined) continue;
+      this.#log(renderDecision(decision), decision);
+      this.#waiting.get(id)?.(decision);
+      this.#waiting.delete(id);
+    }
+  }
+}
