@@ -24,15 +24,15 @@ const machinesOf = (prefix: string, role: MachineRole, count: number, cores: num
   });
 
 /**
- * The published machines at the size of this testbed: 1.91 cores. The honest client gets more than it needs, so
- * that it is never late; the attacker gets what a tenth of the service's CPU would be.
+ * The published machines at the size of this testbed: 1.98 cores. The honest client gets more than it needs, so
+ * that it is not late; the attacker has less than one of the web machines.
  */
 const rivalsSpec: TestbedSpec = {
   machines: [
     ...machinesOf('lb', 'load-balancer', 1, 0.15, 128),
     ...machinesOf('web', 'web', 3, 0.25, 640),
-    ...machinesOf('db', 'database', 3, 0.18, 256),
-    ...machinesOf('client', 'client', 1, 0.25, 256),
+    ...machinesOf('db', 'database', 3, 0.17, 256),
+    ...machinesOf('client', 'client', 1, 0.35, 256),
     ...machinesOf('attacker', 'attacker', 1, 0.22, 256),
   ],
 };
