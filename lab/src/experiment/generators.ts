@@ -36,8 +36,7 @@ interface Comparison {
 
 /**
  * Runs our load generator and Tsung, one after the other, against the same quiet server. What they measure is
- * compared, not how many visitors came: arrivals are random, and Tsung's gaps are about a millisecond too long.
- * No TLS, because Erlang's costs milliseconds of its own. @throws LabError when they disagree.
+ * compared, not how many visitors came: each draws its own random arrivals. No TLS, because Erlang's costs milliseconds of its own. @throws LabError when they disagree.
  */
 export async function compareGenerators(
   options: GeneratorsOptions,
