@@ -43,7 +43,7 @@ export async function compareGenerators(
   print: (line: string) => void,
 ): Promise<void> {
   installDebian(['tsung']);
-  const testbed = await startTestbed({ spec: { machines } });
+  const testbed = await startTestbed({ spec: { machines }, precedence: 'first' });
   const folder = await mkdtemp(path.join(os.tmpdir(), 'shoal-generators-'));
   try {
     const web = testbed.machine('web');

@@ -97,7 +97,7 @@ async function runCells(
 ): Promise<void> {
   const { settings } = file.results;
   installDebian(['haproxy', 'redis-server']);
-  const testbed = await startTestbed({ spec });
+  const testbed = await startTestbed({ spec, precedence: 'first' });
   let laboratory: Laboratory | undefined;
   try {
     laboratory = await openLaboratory(testbed, settings);
