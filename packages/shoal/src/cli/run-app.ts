@@ -85,6 +85,8 @@ async function startParts(
 /** Starts a checked app. Throws `SHOAL_START_FAILED`, `SHOAL_CONTROL`. */
 export async function runApp(options: RunAppOptions): Promise<RunningApp> {
   const [runtime, controller, endpoint, removeRunFile] = await startParts(options);
+  // However the process ends, but for SIGKILL: nobody is to be sent to a port that another program may get.
+  process.once('exit', removeRunFile);
   return {
     controlPort: endpoint.port,
     async drain() {

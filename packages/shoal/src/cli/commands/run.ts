@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { checkApp } from '../check-app.ts';
 import { exitStatus } from '../report-error.ts';
-import { type RunningApp, runApp } from '../run-app.ts';
+import type { RunningApp } from '../run-app.ts';
 import { defaultRunDirectory } from '../run-directory.ts';
 import { createRunLog, type RunLog } from '../run-log.ts';
 import { describeDeployment } from './check.ts';
@@ -79,6 +79,8 @@ export function addRunCommand(program: Command): void {
     .action(async (app: string, options: RunOptions) => {
       const log = createRunLog(options.json === true);
       const checked = await checkApp(app, options.deployment);
+      // Only here: the other commands need neither runtime nor controller, and start sooner without.
+      const { runApp } = await import('../run-app.ts');
       const signals = watchSignals(log);
       const running = await runApp({
         checked,
