@@ -54,7 +54,9 @@ test('every module imports only what the table in ARCHITECTURE.md allows', () =>
     const isTest = file.endsWith('.test.ts');
     if (from === 'index.ts') continue;
     assert.ok(table.has(from), `${file} is in a module that ARCHITECTURE.md does not name`);
-    for (const match of read(file).matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
+    // Types are erased: `import('node:net').Socket` imports nothing.
+    const source = read(file).replaceAll(/import\('[^']+'\)\.[A-Z]\w*/g, '');
+    for (const match of source.matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
       const target = match[1] ?? '';
       if (target.startsWith('.')) {
         const to = path.normalize(path.join(path.dirname(file), target)).split('/')[3] ?? '';
@@ -96,7 +98,9 @@ test('no file names a development machine, a registry host or a file that the pr
 test('every test runs: none is skipped, focused or left to do', () => {
   const wrong = tracked
     .filter((file) => file.endsWith('.test.ts') && file !== 'test/tidy.test.ts')
-    .filter((file) => /\b(test|it|describe)\.(skip|only|todo)\(|\b(skip|only|todo): true/.test(read(file)));
+    .filter((file) =>
+      /\b(test|it|describe)\.(skip|only|todo)\(|\btest\(.*\{[^\n]*\b(skip|only|todo): true/.test(read(file)),
+    );
   assert.deepEqual(wrong, []);
 });
 

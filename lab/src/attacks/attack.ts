@@ -54,6 +54,10 @@ export interface AttackPlan {
   readonly timeoutMs?: number;
   /** HTTP attacks: speak HTTPS (true, the default) or plain HTTP. The TLS attacks always speak TLS. */
   readonly tls?: boolean;
+  /** Addresses of the attacking machine to connect from, in turn; slowloris ignores them. Default: any. */
+  readonly localAddresses?: readonly string[];
+  /** Wall-clock time at which the first phase begins, in ms since 1970. Default, and when past: once prepared. */
+  readonly startAtEpochMs?: number;
 }
 
 export type AttackOptions = AttackPlan & AttackChoice;

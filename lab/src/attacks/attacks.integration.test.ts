@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AttackChoice, AttackOptions, AttackPlan, AttackStats } from './attack.ts';
 import { startAttack } from './start.ts';
+import { type Target, withTarget } from './target/start-target.ts';
 import { probeProcess } from './target-probe.ts';
-import { type Target, withTarget } from './testing/target.ts';
 
 /** What an attack did, and the CPU seconds its target spent on it. */
 interface Outcome {
@@ -168,5 +168,6 @@ test('mixed gives each member its turn, one after the other', () =>
     attack.onReport((stats) => seen.add(stats.active));
     const stats = await attack.done;
     assert.deepEqual([...seen].sort(), ['decompression-bomb', 'hash-collision', 'redos']);
-    assert.ok(Math.abs(stats.sent - 66) <= 3, `${stats.sent} sent`);
+    // What was still due when a turn ended is not sent in the next.
+    assert.ok(stats.sent > 50 && stats.sent <= 69, `${stats.sent} sent`);
   }));

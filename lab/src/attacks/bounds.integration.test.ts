@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { LabError } from '../lab-error.ts';
 import { nodeProgram, siblingModule } from '../node-program.ts';
 import type { AttackOptions } from './attack.ts';
 import { startAttack } from './start.ts';
-import { withTarget } from './testing/target.ts';
+import { withTarget } from './target/start-target.ts';
 
 const long = [{ shape: 'steady', rate: 20, durationMs: 600_000 }] as const;
 
@@ -61,6 +63,32 @@ test('no more requests than allowed are in flight; the others are counted as ski
     assert.equal(stats.completed, stats.sent);
   }));
 
+test('an attack begins at the wall-clock time it was given, from the addresses it was given', async () => {
+  const arrivals: { atMs: number; from: string | undefined }[] = [];
+  const server = createServer((request, response) => {
+    arrivals.push({ atMs: Date.now(), from: request.socket.remoteAddress });
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const startAtEpochMs = Date.now() + 2500;
+  const attack = await startAttack({
+    attack: 'redos',
+    settings: { length: 4, keepAlive: false },
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    tls: false,
+    phases: [{ shape: 'steady', rate: 12, durationMs: 1000 }],
+    startAtEpochMs,
+    localAddresses: ['127.0.0.2', '127.0.0.3', '127.0.0.4'],
+  });
+  const stats = await attack.done;
+  server.close();
+  assert.equal(stats.completed, 12);
+  assert.ok(arrivals.every(({ atMs }) => atMs >= startAtEpochMs));
+  for (const address of ['127.0.0.2', '127.0.0.3', '127.0.0.4'])
+    assert.equal(arrivals.filter(({ from }) => from === address).length, 4);
+});
+
 test('an attack dies with the one who started it, even by SIGKILL', () =>
   withTarget({ tls: false }, async ({ host, port }) => {
     const options: AttackOptions = {
@@ -71,7 +99,7 @@ test('an attack dies with the one who started it, even by SIGKILL', () =>
       tls: false,
       phases: long,
     };
-    const program = nodeProgram(siblingModule('./testing/starter-process', import.meta.url), [
+    const program = nodeProgram(siblingModule('./starter-process.test-program', import.meta.url), [
       JSON.stringify(options),
     ]);
     const starter = spawn(program.command, program.args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -118,4 +146,15 @@ test('wrong options are all named at once, each with its place', async () => {
       assert.ok(error.message.includes(`\n  ${place}: `), `${place} in ${error.message}`);
     return true;
   });
+});
+
+test('an attack faster than allowed is refused, also as a member of a mixed one', async () => {
+  const phases = [{ shape: 'steady', rate: 3, durationMs: 1000 }] as const;
+  const strength = { cpuSecondsPerRequest: 0.0001 };
+  const plan = { host: '127.0.0.1', port: 80, phases } as const;
+  const tooFast = /phases: 30000 requests per second are more than the 20000 allowed/;
+  await assert.rejects(startAttack({ attack: 'redos', ...plan, strength }), tooFast);
+  const members = [{ attack: 'redos', strength }] as const;
+  await assert.rejects(startAttack({ attack: 'mixed', ...plan, settings: { members } }), tooFast);
+  await assert.rejects(startAttack({ attack: 'mixed', ...plan, strength }), /give it to each of the members/);
 });

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { LabError } from '../lab-error.ts';
 import type { AttackChoice, AttackName, AttackOptions, AttackStats } from './attack.ts';
 import { type Calibration, calibrate } from './calibrate.ts';
+import { type CalibrationRow, calibrateAll } from './calibrate-all.ts';
 import { attackNames, attacks } from './catalogue.ts';
 import type { Phase } from './phases.ts';
 import { startAttack } from './start.ts';
@@ -122,12 +123,55 @@ export function renderCalibration(result: Calibration): string {
   ].join('\n');
 }
 
-async function calibrateCommand(
-  name: string,
-  options: CommonOptions & { readonly pid: number },
-): Promise<void> {
-  const result = await calibrate(choose(name, options), probeProcess(options.pid));
+interface CalibrateOptions extends CommonOptions {
+  readonly pid: number;
+  readonly batches: number;
+}
+
+async function calibrateCommand(name: string, options: CalibrateOptions): Promise<void> {
+  const result = await calibrate(choose(name, options), probeProcess(options.pid), {
+    batches: options.batches,
+  });
   print(options.json === true ? JSON.stringify(result) : renderCalibration(result));
+}
+
+/** A row of the Markdown table that `calibrate-all` prints. */
+export function renderRow({ title, calibration }: CalibrationRow): string {
+  const { median, min, max } = calibration.cpuSecondsPerRequest;
+  const ms = (seconds: number): string => (seconds * 1000).toFixed(seconds < 0.01 ? 2 : 0);
+  return [
+    '',
+    title,
+    `${ms(median)} (${ms(min)}–${ms(max)})`,
+    calibration.attackerCpuPerTargetCpu.toFixed(3),
+    (calibration.attackerBytesSentPerTargetCpuSecond / 1024).toFixed(0),
+    calibration.preparationCpuSeconds.toFixed(2),
+    attacks[calibration.attack].exhausts === 'descriptors'
+      ? calibration.descriptorsPerRequest.toFixed(2)
+      : '–',
+    (calibration.memoryGrowthBytes / 1024 / 1024).toFixed(0),
+    '',
+  ]
+    .join(' | ')
+    .trim();
+}
+
+async function calibrateAllCommand(
+  words: readonly string[],
+  options: { readonly rsaBits: number; readonly json?: boolean },
+): Promise<void> {
+  const rows: CalibrationRow[] = [];
+  if (options.json !== true) {
+    print(
+      '| attack | CPU ms a request at the target | attacker CPU s / CPU s there | KiB sent / CPU s there | preparation, CPU s | descriptors held | MiB more |',
+    );
+    print('| --- | --- | --- | --- | --- | --- | --- |');
+  }
+  await calibrateAll(options.rsaBits, words, (row) => {
+    rows.push(row);
+    if (options.json !== true) print(renderRow(row));
+  });
+  if (options.json === true) print(JSON.stringify(rows, null, 2));
 }
 
 function list(options: { readonly json?: boolean }): void {
@@ -184,5 +228,14 @@ export function addAttackCommands(program: Command): void {
   addCommonOptions(program.command('calibrate <name>'))
     .description('measure what an attack costs a target and its attacker')
     .requiredOption('--pid <n>', "the target's process; its children count too", parseNumber)
+    .option('--batches <n>', 'batches whose median is taken', parseNumber, 5)
     .action(calibrateCommand);
+  program
+    .command('calibrate-all [words...]')
+    .description(
+      'calibrate every attack on small targets of our own on loopback; about four minutes; words choose by title',
+    )
+    .option('--rsa-bits <n>', "size of the targets' RSA keys", parseNumber, 2048)
+    .option('--json', 'print JSON')
+    .action(calibrateAllCommand);
 }

@@ -1,9 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
-import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { AttackContext } from './attack.ts';
+import { connectToTarget } from './attack-socket.ts';
 
 /** One request of an HTTP attack. */
 export interface HttpShot {
@@ -23,8 +23,7 @@ export interface HttpAttacker {
 
 /** Opens a connection to the target and counts its bytes; under TLS the certificate is not checked. */
 function connect(context: AttackContext): Duplex {
-  const { host, port } = context.plan;
-  const raw = context.meter.track(net.connect({ host, port, noDelay: true }));
+  const raw = connectToTarget(context);
   if (!context.plan.tls) return raw;
   const secure = tls.connect({ socket: raw, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
   raw.on('error', (error) => secure.destroy(error));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
 import type {
   AttackChoice,
@@ -58,6 +59,7 @@ async function attack(
     meter.active = member.attack;
     // A turn's requests end with it, so that one attack is over when the next begins.
     const turnOver = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(totalDurationMs(phases)))]);
+    setMaxListeners(0, turnOver);
     const maxRequests = plan.maxRequests - meter.sent;
     await prepared[index]!({
       plan: { ...plan, phases, seed: plan.seed + turn + 1, maxRequests },

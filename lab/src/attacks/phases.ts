@@ -15,6 +15,9 @@ export type Phase =
       readonly durationMs: number;
     };
 
+/** A slice shorter than a nanosecond is none: rates over it would not be numbers any more. */
+const PHASE_MIN_MS = 1e-6;
+
 /** Sum of the phases' durations, in milliseconds. */
 export function totalDurationMs(phases: readonly Phase[]): number {
   return phases.reduce((sum, phase) => sum + phase.durationMs, 0);
@@ -29,8 +32,7 @@ export function endRates(phase: Phase): readonly [from: number, to: number] {
 function requestsWithin(phase: Phase, elapsedMs: number): number {
   const [from, to] = endRates(phase);
   const seconds = elapsedMs / 1000;
-  const slopePerSecond = phase.durationMs === 0 ? 0 : (to - from) / (phase.durationMs / 1000);
-  return from * seconds + (slopePerSecond * seconds * seconds) / 2;
+  return (from + ((to - from) * (elapsedMs / phase.durationMs)) / 2) * seconds;
 }
 
 /** Expected number of requests of the whole plan, when rates are requests per second. */
@@ -65,7 +67,7 @@ export function slicePhases(phases: readonly Phase[], fromMs: number, toMs: numb
     const beginMs = Math.max(0, fromMs - startMs);
     const endMs = Math.min(phase.durationMs, toMs - startMs);
     startMs += phase.durationMs;
-    if (endMs <= beginMs) continue;
+    if (endMs - beginMs < PHASE_MIN_MS) continue;
     const durationMs = endMs - beginMs;
     if (phase.shape === 'steady') {
       slices.push({ ...phase, durationMs });
@@ -99,7 +101,7 @@ export function* arrivals(phases: readonly Phase[], random: Random): Generator<n
   let index = 0;
   let next = random();
   for (const phase of phases) {
-    const total = phase.durationMs === 0 ? 0 : requestsWithin(phase, phase.durationMs);
+    const total = requestsWithin(phase, phase.durationMs);
     while (next < before + total) {
       yield phaseStartMs + Math.min(phase.durationMs, timeOfCount(phase, next - before));
       index += 1;

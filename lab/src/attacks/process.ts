@@ -1,10 +1,12 @@
 // The process of an attack: `node process.js '<AttackOptions as JSON>'`. It reports once a second on standard
 // output, and ends by itself: when the plan is over, when told to (SIGTERM, SIGINT), or when whoever started it
 // is gone (its standard input closes).
+import { setMaxListeners } from 'node:events';
 import { LabError } from '../lab-error.ts';
 import type { AttackOptions } from './attack.ts';
 import { prepareAttack } from './catalogue.ts';
 import { AttackMeter } from './meter.ts';
+import { waitUnlessAborted } from './pace.ts';
 import { phaseAt, totalDurationMs } from './phases.ts';
 import type { AttackMessage } from './protocol.ts';
 import { resolveAttack } from './resolve.ts';
@@ -24,6 +26,8 @@ async function main(): Promise<void> {
   checkTarget(plan.host);
 
   const stop = new AbortController();
+  // Every request in flight listens to it; their number has its own bound.
+  setMaxListeners(0, stop.signal);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
   process.stdin.on('end', () => stop.abort()).on('error', () => stop.abort());
   process.stdin.resume();
@@ -31,6 +35,7 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => stop.abort());
 
   const prepared = await prepareAttack(options, plan);
+  await waitUnlessAborted(plan.startAtEpochMs - Date.now(), stop.signal);
   const meter = new AttackMeter(options.attack);
   const stats = (): ReturnType<AttackMeter['stats']> => meter.stats(phaseAt(plan.phases, meter.elapsedMs()));
   const reports = setInterval(() => say({ kind: 'report', stats: stats() }), REPORT_PERIOD_MS);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LabError } from '../lab-error.ts';
-import type { AttackOptions, ResolvedPlan } from './attack.ts';
+import type { AttackOptions, AttackStrength, ResolvedPlan } from './attack.ts';
 import { attackNames, attacks } from './catalogue.ts';
 import { type Phase, scaleRates } from './phases.ts';
 
@@ -30,6 +30,8 @@ const plan = z.object({
   maxInFlight: z.int().min(1).max(attackLimits.inFlight).default(512),
   timeoutMs: z.number().positive().max(600_000).default(30_000),
   tls: z.boolean().default(true),
+  localAddresses: z.array(z.string().min(1)).max(1000).default([]),
+  startAtEpochMs: z.number().min(0).default(0),
   strength: z.strictObject({ cpuSecondsPerRequest: z.number().positive() }).optional(),
   attack: z.enum(attackNames as [string, ...string[]]),
   settings: z.unknown().optional(),
@@ -41,8 +43,14 @@ function complain(issues: readonly z.core.$ZodIssue[], prefix: readonly Property
 
 function rateMax(phases: readonly Phase[]): number {
   return Math.max(
+    0,
     ...phases.flatMap((one) => (one.shape === 'steady' ? [one.rate] : [one.fromRate, one.toRate])),
   );
+}
+
+/** Turns cores' worth into requests per second, where a strength is given. */
+function inRequests(phases: readonly Phase[], strength: AttackStrength | undefined): readonly Phase[] {
+  return strength === undefined ? phases : scaleRates(phases, 1 / strength.cpuSecondsPerRequest);
 }
 
 /** Fills in every default and turns cores' worth into requests per second; throws one `LabError` that lists all faults. */
@@ -67,11 +75,16 @@ export function resolveAttack(options: AttackOptions): ResolvedPlan {
   if (!parsed.success || faults.length > 0)
     throw new LabError(`The attack cannot start:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
   const { strength, attack: _attack, settings: _settings, ...resolved } = parsed.data;
-  const phases =
-    strength === undefined ? resolved.phases : scaleRates(resolved.phases, 1 / strength.cpuSecondsPerRequest);
-  if (options.attack !== 'mixed' && rateMax(phases) > attackLimits.ratePerSecond)
+  const phases = inRequests(resolved.phases, strength);
+  // The members of a mixed attack have a strength each.
+  const allPhases =
+    options.attack === 'mixed'
+      ? (options.settings?.members ?? []).flatMap((member) => inRequests(resolved.phases, member.strength))
+      : phases;
+  const fastest = rateMax(allPhases);
+  if (fastest > attackLimits.ratePerSecond)
     throw new LabError(
-      `The attack cannot start:\n  phases: ${Math.round(rateMax(phases))} requests per second are more than the ` +
+      `The attack cannot start:\n  phases: ${Math.round(fastest)} requests per second are more than the ` +
         `${attackLimits.ratePerSecond} allowed`,
     );
   return { ...resolved, phases };

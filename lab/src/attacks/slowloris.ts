@@ -117,10 +117,11 @@ export const slowloris: AttackDefinition<'slowloris'> = {
     intervalSeconds: z.int().min(1).max(300).default(10),
   }),
   prepare(settings) {
-    if (spawnSync('slowhttptest', ['-h'], { stdio: 'ignore' }).error !== undefined)
-      throw new LabError(
-        'slowhttptest is not installed: run lab/scripts/install-debian.sh, which installs it.',
-      );
+    for (const program of ['slowhttptest', 'ss'])
+      if (spawnSync(program, ['-h'], { stdio: 'ignore' }).error !== undefined)
+        throw new LabError(
+          `${program} is not installed: run lab/scripts/install-debian.sh, which installs it.`,
+        );
     return (context) => attack(context, settings);
   },
 };

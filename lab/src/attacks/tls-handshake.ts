@@ -1,8 +1,9 @@
-import net from 'node:net';
+import type net from 'node:net';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { z } from 'zod';
 import type { AttackContext, AttackDefinition } from './attack.ts';
+import { connectToTarget } from './attack-socket.ts';
 import { type Fire, pace } from './pace.ts';
 
 export interface TlsHandshakeSettings {
@@ -29,9 +30,9 @@ function attempt(
   context: AttackContext,
   judge: (raw: net.Socket, end: (success: boolean) => void) => void,
 ): Promise<boolean> {
-  const { plan, meter, signal } = context;
+  const { plan, signal } = context;
   return new Promise((resolve) => {
-    const raw = meter.track(net.connect({ host: plan.host, port: plan.port, noDelay: true }));
+    const raw = connectToTarget(context);
     const end = (success: boolean): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);

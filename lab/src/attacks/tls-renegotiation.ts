@@ -1,7 +1,7 @@
-import net from 'node:net';
 import tls from 'node:tls';
 import { z } from 'zod';
 import type { AttackContext, AttackDefinition } from './attack.ts';
+import { connectToTarget } from './attack-socket.ts';
 import { pace } from './pace.ts';
 
 export interface TlsRenegotiationSettings {
@@ -11,9 +11,9 @@ export interface TlsRenegotiationSettings {
 
 /** One connection: a handshake and then the renegotiations, one after the other. True when all of them were done. */
 function attackOnce(context: AttackContext, renegotiations: number): Promise<boolean> {
-  const { plan, meter, signal } = context;
+  const { plan, signal } = context;
   return new Promise((resolve) => {
-    const raw = meter.track(net.connect({ host: plan.host, port: plan.port, noDelay: true }));
+    const raw = connectToTarget(context);
     const secure = tls.connect({ socket: raw, rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
     const end = (success: boolean): void => {
       clearTimeout(timer);

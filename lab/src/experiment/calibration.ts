@@ -1,29 +1,41 @@
 import type { AttackName } from '../attacks/attack.ts';
-import { calibrate } from '../attacks/calibrate.ts';
-import { probeProcess, type TargetProbe } from '../attacks/target-probe.ts';
+import { startAttack } from '../attacks/start.ts';
 import { standalone } from '../rivals/standalone.ts';
-import { readInstanceReports } from '../service/instance-report.ts';
 import { machineLauncher } from '../testbed/attack-launcher.ts';
-import type { Laboratory } from './laboratory.ts';
-import { attackSettings, calibratedAttacks } from './settings.ts';
+import { type Laboratory, liftQuotas, type RunningService } from './laboratory.ts';
+import { attackSettings, type CalibratedAttack, calibratedAttacks } from './settings.ts';
 
-/** Measures what one request of each attack costs a plain server of the service, in CPU seconds. */
+/**
+ * How many requests each attack is measured by, and how fast they are sent: about half a CPU second at the
+ * target, slowly enough that they do not wait for each other. As many go before, so that every server has
+ * compiled what it will run.
+ */
+const samples: Readonly<Record<CalibratedAttack, { readonly requests: number; readonly perSecond: number }>> =
+  {
+    'tls-renegotiation': { requests: 4, perSecond: 4 },
+    'tls-handshake': { requests: 160, perSecond: 160 },
+    redos: { requests: 6, perSecond: 4 },
+    'hash-collision': { requests: 16, perSecond: 12 },
+    'decompression-bomb': { requests: 12, perSecond: 8 },
+  };
+
+/**
+ * Measures what one request of each attack costs a plain server of the service, in CPU seconds of the web
+ * machines. An attack of one core's worth is then one over this, a second.
+ */
 export async function calibrateAttacks(
   laboratory: Laboratory,
   onAttack: (attack: AttackName) => void,
 ): Promise<Partial<Record<AttackName, number>>> {
   const service = await laboratory.start(standalone);
+  // CPU time is CPU time; without quotas the samples are through sooner.
+  liftQuotas(laboratory.testbed);
   try {
-    const probe = probeAll(readInstanceReports(service.reportFolder).map(({ pid }) => pid));
     const costs: Partial<Record<AttackName, number>> = {};
     for (const attack of calibratedAttacks) {
       onAttack(attack);
-      const { cpuSecondsPerRequest } = await calibrate(
-        { ...attackSettings[attack], host: service.host, port: service.port },
-        probe,
-        { batches: 1, batchCpuSeconds: 0.5, launch: machineLauncher(laboratory.testbed.machine('attacker')) },
-      );
-      costs[attack] = cpuSecondsPerRequest.median;
+      await send(laboratory, service, attack);
+      costs[attack] = await send(laboratory, service, attack);
     }
     return costs;
   } finally {
@@ -31,13 +43,29 @@ export async function calibrateAttacks(
   }
 }
 
-function probeAll(pids: readonly number[]): TargetProbe {
-  const probes = pids.map(probeProcess);
-  const sum = (read: (probe: TargetProbe) => number): number =>
-    probes.reduce((total, probe) => total + read(probe), 0);
-  return {
-    cpuSeconds: () => sum((probe) => probe.cpuSeconds()),
-    descriptors: () => sum((probe) => probe.descriptors()),
-    memoryBytes: () => sum((probe) => probe.memoryBytes()),
+/** Sends a sample of an attack and returns the web machines' CPU seconds a request. */
+async function send(
+  { testbed }: Laboratory,
+  service: RunningService,
+  attack: CalibratedAttack,
+): Promise<number> {
+  const { requests, perSecond } = samples[attack];
+  const cpuSeconds = async (): Promise<number> => {
+    const accounts = await Promise.all(testbed.withRole('web').map((machine) => machine.accounting()));
+    return accounts.reduce((total, account) => total + account.cpuSeconds, 0);
   };
+  const before = await cpuSeconds();
+  const handle = await startAttack(
+    {
+      ...attackSettings[attack],
+      host: service.host,
+      port: service.port,
+      // A little longer than needed, because arrivals are random within it; `maxRequests` ends it.
+      phases: [{ shape: 'steady', rate: perSecond, durationMs: (1000 * (requests + 1)) / perSecond }],
+      maxRequests: requests,
+    },
+    machineLauncher(testbed.machine('attacker')),
+  );
+  const { sent } = await handle.done;
+  return ((await cpuSeconds()) - before) / sent;
 }

@@ -22,7 +22,9 @@ import { attackPlan, honestSteps, totalMs } from './settings.ts';
 
 /** Load generator and attacker boot side by side and begin together, this long after they are started. */
 const bootMs = 1_000;
-const keptConnections = 120;
+const keptConnections = 90;
+/** The load generator is late when its 99th percentile of lag in a phase is above a twentieth of the timeout. */
+const lagMaxMs = 50;
 
 /** What to run. */
 export interface CellPlan {
@@ -74,6 +76,7 @@ async function measure(
     keptConnections,
     timeoutMs: settings.timeoutMs,
     phases: loadPhases(timing),
+    lagMaxMs,
     seed,
     launch: machineLauncher(testbed.machine('client')),
   });
@@ -161,6 +164,7 @@ function rowOf(
     peakMemoryMiB: Math.round(Math.max(...within.map(({ memoryMiB }) => memoryMiB))),
     wireBytes: last.wireBytes - first.wireBytes,
     throttled: last.throttled - first.throttled,
+    generatorLagP99Ms: figures.lag.p99Ms,
     outcomes: { sent, ok, refused, failed, timedOut, errored },
   };
 }

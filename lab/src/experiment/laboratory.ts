@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -54,6 +55,7 @@ export async function openLaboratory(testbed: Testbed, options: LaboratoryOption
     attackerAddresses,
     async start(deployment) {
       starts += 1;
+      liftQuotas(testbed);
       const startFolder = path.join(folder, String(starts));
       const reportFolder = path.join(startFolder, 'reports');
       await mkdir(reportFolder, { recursive: true });
@@ -70,10 +72,12 @@ export async function openLaboratory(testbed: Testbed, options: LaboratoryOption
         openFiles: options.openFiles,
       };
       const running = await deployment.start(context);
+      enforceQuotas(testbed, deployment);
       return {
         ...running,
         reportFolder,
         async close() {
+          liftQuotas(testbed);
           await running.close();
           await Promise.all(databases.map((database) => database.stop()));
           await rm(startFolder, { recursive: true });
@@ -84,6 +88,19 @@ export async function openLaboratory(testbed: Testbed, options: LaboratoryOption
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** How long programs take to start and to stop is not what is measured, so they need not keep to the quotas. */
+export function liftQuotas(testbed: Testbed): void {
+  for (const machine of testbed.machines) machine.setCores(null);
+}
+
+function enforceQuotas(testbed: Testbed, deployment: Deployment): void {
+  const coresOf = (machine: TestbedMachine): number => deployment.cores?.[machine.role] ?? machine.cores;
+  const total = testbed.machines.reduce((sum, machine) => sum + machine.cores, 0);
+  const wanted = testbed.machines.reduce((sum, machine) => sum + coresOf(machine), 0);
+  assert.ok(wanted <= total + 1e-9, `${deployment.name} takes ${wanted} cores of ${total}`);
+  for (const machine of testbed.machines) machine.setCores(coresOf(machine));
 }
 
 /** Starts Redis on a machine, with the service's objects and as much other data as asked for. */

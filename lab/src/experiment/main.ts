@@ -1,6 +1,7 @@
 // `npm run experiment -- …`
 import { LabError } from '../lab-error.ts';
-import { parseArguments } from './options.ts';
+import { compareGenerators } from './generators.ts';
+import { runCommand } from './options.ts';
 import { runRivals } from './rivals.ts';
 
 const print = (line: string): void => {
@@ -8,7 +9,10 @@ const print = (line: string): void => {
 };
 
 try {
-  await parseArguments(process.argv.slice(2), (options) => runRivals(options, print));
+  await runCommand(process.argv.slice(2), {
+    rivals: (options) => runRivals(options, print),
+    generators: (options) => compareGenerators(options, print),
+  });
 } catch (error) {
   if (!(error instanceof LabError)) throw error;
   process.stderr.write(`${error.message}\n`);

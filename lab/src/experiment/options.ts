@@ -3,6 +3,7 @@ import type { AttackName } from '../attacks/attack.ts';
 import { attackNames } from '../attacks/catalogue.ts';
 import { LabError } from '../lab-error.ts';
 import { type Deployment, deployments } from '../rivals/index.ts';
+import type { GeneratorsOptions } from './generators.ts';
 
 /** What the user of `npm run experiment -- rivals` asked for. */
 export interface RivalsOptions {
@@ -15,6 +16,8 @@ export interface RivalsOptions {
   /** Raw results; an existing file with the same settings is resumed. */
   readonly json: string;
   readonly report: string;
+  /** Measure again the cells of the results file in which the load generator was late. */
+  readonly repeatLate: boolean;
   /** A testbed spec file; absent: the default testbed. */
   readonly spec: string | undefined;
 }
@@ -41,11 +44,14 @@ function listOf<Item>(known: ReadonlyMap<string, Item>): (text: string) => Item[
   };
 }
 
-/** Reads the command line. @throws LabError with what is wrong; `help` in it when help was asked for. */
-export function parseArguments(
-  args: readonly string[],
-  run: (options: RivalsOptions) => Promise<void>,
-): Promise<unknown> {
+/** What each subcommand runs. */
+export interface Commands {
+  rivals(options: RivalsOptions): Promise<void>;
+  generators(options: GeneratorsOptions): Promise<void>;
+}
+
+/** Reads the command line and runs what it asks for. @throws LabError with what is wrong. */
+export function runCommand(args: readonly string[], commands: Commands): Promise<unknown> {
   const attacks = new Map(attackNames.map((name) => [name as string, name]));
   const known = new Map(deployments.map((deployment) => [deployment.name, deployment]));
   const program = new Command('npm run experiment --')
@@ -62,7 +68,7 @@ export function parseArguments(
     .addOption(
       new Option('--deployments <names>', 'separated by commas')
         .argParser(listOf(known))
-        .default([...deployments], 'all'),
+        .default(undefined, 'all; with --quick all but naive-full'),
     )
     .option('--quick', 'short phases: all cells within ten minutes', false)
     .option(
@@ -77,15 +83,32 @@ export function parseArguments(
       'experiment-rivals.json',
     )
     .option('--report <folder>', 'where the HTML page and the figures go', 'experiment-rivals')
+    .option('--repeat-late', 'measure again the cells in which the load generator was late', false)
     .option('--spec <file>', 'a testbed of other machines')
-    .action((options: Omit<RivalsOptions, 'runs'> & { runs?: number }) =>
-      run({ ...options, spec: options.spec, runs: options.runs ?? (options.quick ? 1 : 3) }),
+    .action(
+      (
+        options: Omit<RivalsOptions, 'runs' | 'deployments'> & { runs?: number; deployments?: Deployment[] },
+      ) =>
+        commands.rivals({
+          ...options,
+          spec: options.spec,
+          deployments:
+            options.deployments ?? deployments.filter(({ longOnly }) => !options.quick || !longOnly),
+          runs: options.runs ?? (options.quick ? 1 : 3),
+        }),
     );
+  program
+    .command('generators')
+    .description('Whether the load generator and Tsung measure the same on a quiet server.')
+    .option('--rate <number>', 'visitors a second', wholeNumber(1, 500), 100)
+    .option('--seconds <number>', 'how long each generator runs', wholeNumber(5, 600), 30)
+    .action((options: GeneratorsOptions) => commands.generators(options));
   for (const command of program.commands)
     command.exitOverride().configureOutput({ writeErr: () => undefined });
   return program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
+    if (error.code === 'commander.help') throw new LabError(program.helpInformation());
     throw new LabError(error.message.replace(/^error: /, ''));
   });
 }

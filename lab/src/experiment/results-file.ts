@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { LabError } from '../lab-error.ts';
-import type { Cell, ExperimentResults } from './results.ts';
+import { type Cell, cellKey, type ExperimentResults } from './results.ts';
 
 /** A results file that grows cell by cell, so that a stopped experiment goes on where it was. */
 export interface ResultsFile {
   readonly results: ExperimentResults;
-  /** Adds a cell and writes the file; a crash leaves the old file or the new one, never half of one. */
+  /** Adds a cell, in place of an earlier one of the same name, and writes the file; a crash leaves the old file or the new one, never half of one. */
   add(cell: Cell): void;
 }
 
@@ -47,7 +47,9 @@ export function openResultsFile(file: string, fresh: ExperimentResults): Results
   return {
     results,
     add(cell) {
-      results.cells.push(cell);
+      const at = results.cells.findIndex((other) => cellKey(other) === cellKey(cell));
+      if (at < 0) results.cells.push(cell);
+      else results.cells[at] = cell;
       write();
     },
   };

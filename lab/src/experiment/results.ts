@@ -26,6 +26,8 @@ export interface Row {
   readonly wireBytes: number;
   /** Times that the quota stopped a load balancer, web or database machine. */
   readonly throttled: number;
+  /** 99th percentile of how late the load generator itself was. */
+  readonly generatorLagP99Ms: number;
   readonly outcomes: OutcomeCounts;
 }
 

@@ -4,9 +4,9 @@ import type { RateStep } from '../load/index.ts';
 import type { ExperimentSettings, Timing } from './results.ts';
 
 /** Short phases, so that every cell of the table fits into ten minutes. */
-export const quickTiming: Timing = { warmMs: 1_000, beforeMs: 2_000, attackMs: 5_000, afterMs: 2_000 };
+export const quickTiming: Timing = { warmMs: 2_000, beforeMs: 1_000, attackMs: 5_000, afterMs: 2_000 };
 /** Long enough for every deployment's reaction, its end, and what comes after. */
-export const fullTiming: Timing = { warmMs: 3_000, beforeMs: 10_000, attackMs: 30_000, afterMs: 20_000 };
+export const fullTiming: Timing = { warmMs: 2_000, beforeMs: 5_000, attackMs: 20_000, afterMs: 13_000 };
 
 /** Honest requests per second: the published day, 1500 to 3000 and back, at a tenth. */
 const dayRatesPerSecond = [150, 200, 250, 300, 250, 200, 150];
@@ -38,19 +38,23 @@ export const calibratedAttacks = [
   'decompression-bomb',
 ] as const;
 
+export type CalibratedAttack = (typeof calibratedAttacks)[number];
+
 /** The members of the mixed attack, each with an equal turn within the attack. */
 const mixedMembers = ['redos', 'tls-handshake', 'hash-collision', 'decompression-bomb'] as const;
 
 export const totalMs = (timing: Timing): number =>
   timing.warmMs + timing.beforeMs + timing.attackMs + timing.afterMs;
 
-/** Rates of the honest load, as steps of equal length over the whole cell. */
+/**
+ * Rates of the honest load: half of the first rate to warm up, in which the kept connections are made, and then
+ * steps of equal length over the rest of the cell.
+ */
 export function honestSteps(settings: ExperimentSettings): RateStep[] {
   const { honestRatesPerSecond: rates, timing } = settings;
-  return rates.map((ratePerSecond, i) => ({
-    atMs: Math.round((i * totalMs(timing)) / rates.length),
-    ratePerSecond,
-  }));
+  const stepMs = (totalMs(timing) - timing.warmMs) / rates.length;
+  const steps = rates.map((ratePerSecond, i) => ({ atMs: timing.warmMs + i * stepMs, ratePerSecond }));
+  return [{ atMs: 0, ratePerSecond: (rates[0] ?? 0) / 2 }, ...steps];
 }
 
 export const honestRates = (quick: boolean): number[] => (quick ? quickRatesPerSecond : dayRatesPerSecond);

@@ -25,7 +25,7 @@ test('whatever the order of ends, every request is counted once, in the second a
         { name: 'attack', startMs: 2_000, endMs: 6_000 },
       ];
       const recorder = createRecorder(['a', 'b'], phases);
-      for (const { kindIndex, intendedMs } of requests) recorder.due(kindIndex, intendedMs);
+      for (const { kindIndex, intendedMs } of requests) recorder.due(kindIndex, intendedMs, 0);
       const left = [...requests];
       while (left.length > 0) {
         const [request] = left.splice(choices.next().value! % left.length, 1);
@@ -62,8 +62,8 @@ test('whatever the order of ends, every request is counted once, in the second a
 test('a second with a request still in flight is held back, and so are the ones after it', () => {
   const recorder = createRecorder(['a'], []);
   const fine: RequestEnd = { outcome: 'ok', latencyMs: 1, status: 200 };
-  recorder.due(0, 500);
-  recorder.due(0, 1_500);
+  recorder.due(0, 500, 0);
+  recorder.due(0, 1_500, 0);
   recorder.end(0, 1_500, fine);
   assert.deepEqual(recorder.takeSeconds(3_000), []);
   recorder.end(0, 500, fine);
@@ -80,9 +80,9 @@ test('a second with a request still in flight is held back, and so are the ones 
 test('a second below 99 % is counted, a second of exactly 99 % and an empty one are not', () => {
   const recorder = createRecorder(['a'], [{ name: 'all', startMs: 0, endMs: 3_000 }]);
   for (let i = 0; i < 100; i += 1) {
-    recorder.due(0, 10);
+    recorder.due(0, 10, 0);
     recorder.end(0, 10, { outcome: i < 1 ? 'timedOut' : 'ok', latencyMs: 1 });
-    recorder.due(0, 1_010);
+    recorder.due(0, 1_010, 0);
     recorder.end(0, 1_010, { outcome: i < 2 ? 'refused' : 'ok', latencyMs: 1 });
   }
   recorder.takeSeconds(3_000);

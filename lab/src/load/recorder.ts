@@ -11,7 +11,8 @@ import type { KindSecond, LatencySummary, LoadResult, LoadSecond, Outcome, Phase
  * - I3: a request belongs to the second and the phase of its intended send time, whenever it ends.
  */
 export interface Recorder {
-  due(kindIndex: number, intendedMs: number): void;
+  /** A request is due and leaves `lagMs` after its intended time. */
+  due(kindIndex: number, intendedMs: number, lagMs: number): void;
   end(kindIndex: number, intendedMs: number, end: RequestEnd): void;
   connectionOpened(atMs: number): void;
   /** Hands out the seconds before `beforeMs` in which nothing is pending, in order. */
@@ -125,6 +126,7 @@ class Tally {
   readonly counts: Record<Outcome, number> = { ok: 0, refused: 0, failed: 0, timedOut: 0, errored: 0 };
   readonly okLatency: LatencyHistogram = new LatencyHistogram();
   readonly refusedLatency: LatencyHistogram = new LatencyHistogram();
+  readonly lag: LatencyHistogram = new LatencyHistogram();
 
   end(end: RequestEnd): void {
     this.counts[end.outcome] += 1;
@@ -168,12 +170,15 @@ export function createRecorder(kindNames: readonly string[], phases: readonly Lo
   };
 
   return {
-    due(kindIndex, intendedMs) {
+    due(kindIndex, intendedMs, lagMs) {
       const bucket = bucketOf(Math.floor(intendedMs / 1000));
       bucket.pending += 1;
       bucket.total.sent += 1;
       bucket.kinds[kindIndex]!.sent += 1;
-      for (const tally of talliesAt(kindIndex, intendedMs)) tally.sent += 1;
+      for (const tally of talliesAt(kindIndex, intendedMs)) {
+        tally.sent += 1;
+        tally.lag.add(lagMs);
+      }
     },
     end(kindIndex, intendedMs, end) {
       const bucket = bucketOf(Math.floor(intendedMs / 1000));
@@ -223,6 +228,7 @@ function phaseResult(phase: LoadPhase, tally: Tally, seconds: readonly LoadSecon
     secondsBelow99: within.filter(({ total }) => total.ok < 0.99 * total.sent).length,
     latency: tally.okLatency.summary(),
     refusedLatency: tally.refusedLatency.summary(),
+    lag: tally.lag.summary(),
     histogram: tally.okLatency.encode(),
   };
 }

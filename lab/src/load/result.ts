@@ -63,6 +63,8 @@ export interface PhaseResult extends OutcomeCounts {
   readonly secondsBelow99: number;
   readonly latency: LatencySummary;
   readonly refusedLatency: LatencySummary;
+  /** The generator's own lag: from the intended to the actual start of sending. */
+  readonly lag: LatencySummary;
   /** Latency of `ok` responses as a compressed HDR histogram (base64), in whole microseconds. */
   readonly histogram: string;
 }
@@ -75,7 +77,7 @@ export interface GeneratorHealth {
   readonly cpuSeconds: number;
   /** CPU time over wall time: 0.5 is half a core. */
   readonly cpuUtilization: number;
-  /** True when the lag's 99th percentile is above `lagMaxMs`: the load was not what was asked for. */
+  /** True when some phase's 99th percentile of lag is above `lagMaxMs`: the load was not what was asked for. */
   readonly late: boolean;
 }
 

@@ -107,7 +107,8 @@ class Engine {
     }
     this.#expire(nowMs);
     const openMs = this.#pending[this.#pendingHead]?.intendedMs ?? this.#nextMs ?? Number.POSITIVE_INFINITY;
-    for (const second of this.#recorder.takeSeconds(Math.min(nowMs, openMs))) this.#onSecond(second);
+    const wholeMs = Math.min(nowMs, openMs, this.#secondsEndMs());
+    for (const second of this.#recorder.takeSeconds(wholeMs)) this.#onSecond(second);
     if (this.#nextMs === undefined && this.#pendingHead === this.#pending.length) this.#end(nowMs);
     else setTimeout(() => this.tick(), Math.min(tickMaxMs, (this.#nextMs ?? nowMs + tickMaxMs) - nowMs));
   }
@@ -130,7 +131,7 @@ class Engine {
       settled: false,
       ended: (end) => this.#onEnded(pending, end),
     };
-    this.#recorder.due(kindIndex, intendedMs);
+    this.#recorder.due(kindIndex, intendedMs, nowMs - intendedMs);
     this.#pending.push(pending);
     this.#pool.submit(pending);
   }
@@ -177,17 +178,17 @@ class Engine {
     }
     const cpu = process.cpuUsage(this.#cpuAtStart);
     const cpuSeconds = (cpu.user + cpu.system) / 1e6;
-    const lag = this.#lag.summary();
+    const summary = this.#recorder.summary();
     this.#finish({
       startedAtEpochMs: this.#startedAtEpochMs,
       durationMs: Math.min(nowMs, this.#options.durationMs),
-      ...this.#recorder.summary(),
+      ...summary,
       connections: { ...this.#pool.counts, timedOutWaiting: this.#timedOutWaiting },
       generator: {
-        lag,
+        lag: this.#lag.summary(),
         cpuSeconds,
         cpuUtilization: cpuSeconds / (nowMs / 1000),
-        late: lag.p99Ms > this.#options.lagMaxMs,
+        late: summary.phases.some(({ lag }) => lag.p99Ms > this.#options.lagMaxMs),
       },
     });
   }

@@ -1,4 +1,5 @@
 import type { ServiceCertificate } from '../service/certificates.ts';
+import type { MachineRole } from '../testbed/spec.ts';
 import type { Testbed } from '../testbed/testbed.ts';
 
 /** What a deployment is given to start on: machines with the databases already running. */
@@ -38,6 +39,13 @@ export interface Deployment {
    * store.
    */
   readonly databaseFill?: number;
+  /**
+   * Cores of the machines of a role, where the deployment needs them spread otherwise than the testbed has them.
+   * The sum over all machines must not be higher.
+   */
+  readonly cores?: Partial<Readonly<Record<MachineRole, number>>>;
+  /** True for a variant that only long experiments run unless it is named. */
+  readonly longOnly?: boolean;
   /** Starts everything and resolves once the service answers. */
   start(context: DeploymentContext): Promise<RunningDeployment>;
 }

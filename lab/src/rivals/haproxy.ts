@@ -68,10 +68,7 @@ export function hardenedConfig(
   upstreams: readonly Upstream[],
 ): string {
   return [
-    globalSection(socketPath, [
-      'ssl-default-bind-options ssl-min-ver TLSv1.2',
-      'tune.ssl.cachesize 20000',
-    ]),
+    globalSection(socketPath, ['ssl-default-bind-options ssl-min-ver TLSv1.2', 'tune.ssl.cachesize 20000']),
     section('defaults', [
       'mode http',
       'timeout connect 1s',
@@ -85,10 +82,10 @@ export function hardenedConfig(
     ]),
     section('frontend public', [
       `bind ${address}:${publicPort} ssl crt ${certificateFile} alpn http/1.1`,
-      'stick-table type ip size 100k expire 60s store conn_cur,conn_rate(10s),http_req_rate(10s),http_err_rate(10s)',
+      'stick-table type ip size 100k expire 60s store conn_cur,conn_rate(3s),http_req_rate(10s),http_err_rate(10s)',
       'tcp-request connection track-sc0 src',
       'tcp-request connection reject if { sc0_conn_cur gt 20 }',
-      'tcp-request connection reject if { sc0_conn_rate gt 40 }',
+      'tcp-request connection reject if { sc0_conn_rate gt 12 }',
       'http-request deny deny_status 429 if { sc0_http_req_rate gt 150 }',
       'http-request deny deny_status 429 if { sc0_http_err_rate gt 20 }',
       'default_backend web',

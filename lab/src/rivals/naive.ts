@@ -4,7 +4,7 @@ import type { RunningProgram } from '../testbed/program.ts';
 import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { Deployment, DeploymentContext, RunningDeployment } from './deployment.ts';
 import { createReplicationPolicy } from './replication-policy.ts';
-import { startService, stopAll } from './service-program.ts';
+import { launchService, stopAll } from './service-program.ts';
 import { startWholeServers } from './whole-servers.ts';
 
 /** How often the replicator looks at the servers' reports. */
@@ -26,7 +26,7 @@ async function startNaive(context: DeploymentContext): Promise<RunningDeployment
     const used = new Set(replicas.map(({ machine }) => machine));
     const machine = spares.find((spare) => !used.has(spare));
     if (machine === undefined) return;
-    const program = await startService(context, machine);
+    const program = await launchService(context, machine);
     const replica = { machine, program };
     replicas.push(replica);
     // One that dies (of memory, say) is out, and may be started again.
@@ -34,7 +34,10 @@ async function startNaive(context: DeploymentContext): Promise<RunningDeployment
       const at = replicas.indexOf(replica);
       if (at >= 0) replicas.splice(at, 1);
     });
-    await servers.haproxy.setState(machine.name, 'ready');
+    const serves = (): boolean =>
+      readInstanceReports(context.reportFolder).some(({ host }) => host === machine.address);
+    while (!closing && replicas.includes(replica) && !serves()) await sleep(lookEveryMs);
+    if (serves()) await servers.haproxy.setState(machine.name, 'ready');
   };
   const remove = async (): Promise<void> => {
     const replica = replicas.pop();
@@ -61,6 +64,7 @@ async function startNaive(context: DeploymentContext): Promise<RunningDeployment
     port: servers.port,
     async close() {
       closing = true;
+      await stopAll(replicas.map(({ program }) => program));
       await replicating;
       await stopAll(replicas.map(({ program }) => program));
       await servers.close();
@@ -82,5 +86,6 @@ export const naiveFull: Deployment = {
   title: 'The same, but the databases fill 80 % of their memory, so that a whole server hardly fits.',
   instance: 'server process',
   databaseFill: 0.8,
+  longOnly: true,
   start: startNaive,
 };

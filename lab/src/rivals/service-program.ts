@@ -1,6 +1,6 @@
 import { nodeProgram, siblingModule } from '../node-program.ts';
 import { type ServiceOptions, serviceOptionsVariable } from '../service/options.ts';
-import type { RunningProgram } from '../testbed/program.ts';
+import type { ProgramOptions, RunningProgram } from '../testbed/program.ts';
 import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { DeploymentContext } from './deployment.ts';
 
@@ -32,6 +32,22 @@ export function serviceOptions(
   };
 }
 
+function serviceProgram(
+  context: DeploymentContext,
+  machine: TestbedMachine,
+  variation: ServiceVariation,
+  nodeFlags: readonly string[],
+): ProgramOptions {
+  const { command, args } = nodeProgram(siblingModule('../service/main', import.meta.url));
+  return {
+    name: 'service',
+    command,
+    args: [...nodeFlags, ...args],
+    env: { [serviceOptionsVariable]: JSON.stringify(serviceOptions(context, machine, variation)) },
+    openFiles: context.openFiles,
+  };
+}
+
 /** Starts the service on a machine and resolves once it listens. */
 export function startService(
   context: DeploymentContext,
@@ -39,18 +55,19 @@ export function startService(
   variation: ServiceVariation = {},
   nodeFlags: readonly string[] = [],
 ): Promise<RunningProgram> {
-  const { command, args } = nodeProgram(siblingModule('../service/main', import.meta.url));
-  return machine.run({
-    name: 'service',
-    command,
-    args: [...nodeFlags, ...args],
-    env: { [serviceOptionsVariable]: JSON.stringify(serviceOptions(context, machine, variation)) },
-    openFiles: context.openFiles,
-    ready: { line: /^listening$/m },
-  });
+  const program = serviceProgram(context, machine, variation, nodeFlags);
+  return machine.run({ ...program, ready: { line: /^listening$/m } });
 }
+
+/** Starts the service on a machine and resolves at once. */
+export function launchService(context: DeploymentContext, machine: TestbedMachine): Promise<RunningProgram> {
+  return machine.run(serviceProgram(context, machine, {}, []));
+}
+
+/** A server that is stuck in an attack does not hear that it is to stop; nobody needs it any more. */
+const stopGraceMs = 300;
 
 /** Stops programs side by side. */
 export async function stopAll(programs: readonly RunningProgram[]): Promise<void> {
-  await Promise.all(programs.map((program) => program.stop()));
+  await Promise.all(programs.map((program) => program.stop({ graceMs: stopGraceMs })));
 }

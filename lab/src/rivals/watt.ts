@@ -33,6 +33,8 @@ async function startWatt(context: DeploymentContext, machine: TestbedMachine): P
   const folder = path.join(context.folder, `watt-${machine.name}`);
   await mkdir(folder, { recursive: true });
   const settings = {
+    // Watt tells by the schema what kind of file this is.
+    $schema: 'https://schemas.platformatic.dev/wattpm/3.67.0.json',
     entrypoint: 'service',
     services: [{ id: 'service', path: path.join(wattFolder, 'service') }],
     server: { hostname: machine.address, port: servicePort },

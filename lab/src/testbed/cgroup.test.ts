@@ -54,6 +54,8 @@ test('version 2: limits are written in its units, and every group on the way han
     assert.equal(file('lab/cgroup.subtree_control'), '+cpu +memory');
     assert.equal(file('lab/web1/cpu.max'), '2500 10000');
     assert.equal(file('lab/web1/memory.max'), String(64 * 1024 * 1024));
+    createCgroupsV2(root).setCores('lab/web1', null);
+    assert.equal(file('lab/web1/cpu.max'), 'max 10000');
   }));
 
 test('version 2: usage is read in its units', () =>

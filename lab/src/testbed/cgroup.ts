@@ -32,6 +32,8 @@ export interface CgroupUsage {
 export interface Cgroups {
   readonly version: 1 | 2;
   create(group: string, limits: CgroupLimits): void;
+  /** Changes the CPU quota of a group that exists; null: none. */
+  setCores(group: string, cores: number | null): void;
   /** Files into which a process writes its id to join the group. */
   joinFiles(group: string): string[];
   /** Processes in the group and in those inside it. */
@@ -41,6 +43,19 @@ export interface Cgroups {
   children(group: string): string[];
   /** Removes the group and those inside it; nothing if there is none. Throws EBUSY while it has members. */
   remove(group: string): void;
+}
+
+/**
+ * The most that the kernels allow. A group competes as one with every single process outside of it, so that
+ * without this a whole testbed would get no more of a busy host than one other program.
+ */
+const SHARES_MAX = 262_144;
+const WEIGHT_MAX = 10_000;
+
+/** The group of all testbeds and the one of this testbed, in which the machines' groups are. */
+function outerGroups(group: string): string[] {
+  const names = group.split('/');
+  return [names[0] ?? group, names.slice(0, 2).join('/')];
 }
 
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -101,6 +116,8 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
     version: 1,
     create(group, { cores, memoryMiB }) {
       for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(mounts.cpu, outer, 'cpu.shares'), String(SHARES_MAX));
       if (cores !== undefined) {
         writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US));
         writeFileSync(
@@ -110,6 +127,10 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
       }
       if (memoryMiB !== undefined)
         writeFileSync(path.join(mounts.memory, group, 'memory.limit_in_bytes'), String(memoryMiB * MIB));
+    },
+    setCores(group, cores) {
+      const quota = cores === null ? -1 : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_quota_us'), String(quota));
     },
     joinFiles: (group) => roots.map((root) => path.join(root, group, 'cgroup.procs')),
     members: (group) => membersBelow(path.join(mounts.cpu, group)),
@@ -145,12 +166,18 @@ export function createCgroupsV2(root: string): Cgroups {
         parent = path.join(parent, name);
         mkdirSync(parent, { recursive: true });
       }
+      for (const outer of outerGroups(group))
+        writeFileSync(path.join(root, outer, 'cpu.weight'), String(WEIGHT_MAX));
       if (cores !== undefined)
         writeFileSync(
           path.join(parent, 'cpu.max'),
           `${Math.round(cores * QUOTA_PERIOD_US)} ${QUOTA_PERIOD_US}`,
         );
       if (memoryMiB !== undefined) writeFileSync(path.join(parent, 'memory.max'), String(memoryMiB * MIB));
+    },
+    setCores(group, cores) {
+      const quota = cores === null ? 'max' : Math.round(cores * QUOTA_PERIOD_US);
+      writeFileSync(path.join(root, group, 'cpu.max'), `${quota} ${QUOTA_PERIOD_US}`);
     },
     joinFiles: (group) => [path.join(root, group, 'cgroup.procs')],
     members: (group) => membersBelow(path.join(root, group)),

@@ -9,6 +9,7 @@ const programs: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   prlimit: 'util-linux',
   setpriv: 'util-linux',
+  unshare: 'util-linux',
 };
 
 /** What keeps this host from running a testbed, in one sentence; null if nothing does. */
@@ -20,8 +21,10 @@ export function hostObstacle(): string | null {
   const missing = Object.keys(programs).filter(
     (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined,
   );
-  if (missing.length > 0)
-    return `The testbed needs ${missing.join(', ')}: run lab/scripts/install-debian.sh, which installs what is missing.`;
+  if (missing.length > 0) {
+    const named = missing.map((program) => `${program} (Debian package ${programs[program]})`).join(', ');
+    return `The testbed needs ${named}: run lab/scripts/install-debian.sh, which installs what is missing.`;
+  }
   if (detectCgroups(readFileSync('/proc/mounts', 'utf8')) === null)
     return 'The testbed needs the cpu and memory controllers of cgroups, and none are mounted on this host.';
   if (spawnSync('unshare', ['--net', 'true'], { stdio: 'ignore' }).status !== 0)

@@ -1,6 +1,6 @@
 // Programs inside testbed machines.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -125,7 +125,12 @@ function logTail(logFile: string): string {
 }
 
 /** Waits for the program to be ready; throws `LabError` with the end of its log if it dies or takes too long. */
-async function untilReady(program: RunningProgram, options: ProgramOptions, machine: string): Promise<void> {
+async function untilReady(
+  program: RunningProgram,
+  options: ProgramOptions,
+  machine: string,
+  logStartBytes: number,
+): Promise<void> {
   const { ready, readyTimeoutMs = READY_TIMEOUT_MS } = options;
   if (ready === undefined) return;
   let ended = false;
@@ -135,7 +140,8 @@ async function untilReady(program: RunningProgram, options: ProgramOptions, mach
   const isReady = (): boolean =>
     'port' in ready
       ? listens(program.pid, ready.port)
-      : readFileSync(program.logFile, 'utf8')
+      : readFileSync(program.logFile)
+          .toString('utf8', logStartBytes)
           .split('\n')
           .some((line) => ready.line.test(line));
   const began = process.hrtime.bigint();
@@ -231,6 +237,8 @@ export async function startProgram(
   const group = createProgramGroup(cgroups, machine, options.name, checkLimits(machine, options));
   mkdirSync(logFolder, { recursive: true });
   const logFile = path.join(logFolder, `${machine.name}.${options.name}.log`);
+  // An earlier program of the same name wrote to the same log; its lines say nothing of this one.
+  const logStartBytes = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   const began = process.hrtime.bigint();
   const child = spawnInMachine(cgroups, machine, group, options, logFile);
   child.stdin?.on('error', () => {});
@@ -271,6 +279,6 @@ export async function startProgram(
       return exit;
     },
   };
-  await untilReady(program, options, machine.name);
+  await untilReady(program, options, machine.name, logStartBytes);
   return program;
 }

@@ -104,10 +104,23 @@ testWithTestbed(
     const { throttledCount, periods } = await web.accounting();
     // One period's quota on each CPU may be borrowed ahead.
     assert.ok(usage.cpuSeconds <= web.cores * (durationMs / 1000) * 1.1 + 0.02, `${usage.cpuSeconds} CPU s`);
-    assert.ok(usage.cpuSeconds > 0.2);
-    assert.ok(throttledCount > 10 && throttledCount <= periods);
+    assert.ok(usage.cpuSeconds > 0.1);
+    assert.ok(throttledCount > 0 && throttledCount <= periods);
   },
 );
+
+testWithTestbed('the quota of a machine can be lifted and set again while it runs', async (testbed) => {
+  const web = testbed.machine('web1');
+  const burn = async (): Promise<number> => {
+    const before = (await web.accounting()).throttledCount;
+    await (await web.run(node('burn', 'for(const end=Date.now()+500;Date.now()<end;);'))).exited;
+    return (await web.accounting()).throttledCount - before;
+  };
+  web.setCores(null);
+  assert.equal(await burn(), 0);
+  web.setCores(0.1);
+  assert.ok((await burn()) > 0);
+});
 
 testWithTestbed(
   'a program that exceeds the memory of its machine is killed, and only it',
@@ -119,8 +132,8 @@ testWithTestbed(
     assert.equal(exit.signal, 'SIGKILL');
     const used = await testbed.accounting();
     assert.equal(of(used, 'web1').oomKills, 1);
-    assert.ok(of(used, 'web1').peakMemoryBytes <= 96 * 1024 * 1024);
-    assert.ok(of(used, 'web1').peakMemoryBytes > 60 * 1024 * 1024);
+    assert.ok(of(used, 'web1').peakMemoryBytes <= 192 * 1024 * 1024);
+    assert.ok(of(used, 'web1').peakMemoryBytes > 150 * 1024 * 1024);
     assert.equal(of(used, 'client').oomKills, 0);
     process.kill(other.pid, 0);
   },
@@ -141,7 +154,7 @@ testWithTestbed(
     const burn = node('burn', 'for(const end=Date.now()+600;Date.now()<end;);');
     const { usage, durationMs } = await (await web.run({ ...burn, cores: 0.1 })).exited;
     assert.ok(usage.cpuSeconds <= 0.1 * (durationMs / 1000) * 1.1 + 0.02 && usage.throttledCount > 0);
-    for (const limits of [{ cores: 0.5 }, { memoryMiB: 97 }])
+    for (const limits of [{ cores: 0.5 }, { memoryMiB: 193 }])
       await assert.rejects(
         web.run({ ...burn, ...limits }),
         /is to have more than its machine: web1 has 0\.4 cores/,

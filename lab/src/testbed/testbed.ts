@@ -29,6 +29,8 @@ export interface TestbedMachine {
   readonly memoryMiB: number;
   /** Runs a program in the machine; it sees the host's files. Throws `LabError` if it does not get ready. */
   run(program: ProgramOptions): Promise<RunningProgram>;
+  /** Changes the machine's CPU quota, in cores; null lifts it, for programs whose start is not what is measured. */
+  setCores(cores: number | null): void;
   /** What the machine has used so far. */
   accounting(): Promise<MachineAccounting>;
 }
@@ -78,6 +80,7 @@ function machineOf(
       void program.exited.then(() => programs.delete(program));
       return program;
     },
+    setCores: (now) => cgroups.setCores(placed.group, now),
     async accounting() {
       const [only] = await readAccounting(id, [placed], cgroups);
       return only as MachineAccounting;

@@ -2,10 +2,12 @@
 /** The `shoal` command. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addAnalyzeCommand } from './analyze.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
 import { addRunCommand } from './commands/run.ts';
 import { reportError } from './report-error.ts';
+import { addTdmaCommand } from './tdma.ts';
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url);
@@ -24,6 +26,8 @@ function createProgram(): Command {
   addRunCommand(program);
   addCheckCommand(program);
   addControlCommands(program);
+  addAnalyzeCommand(program);
+  addTdmaCommand(program);
   // Commands inherit how errors end from the program only if they are told so.
   for (const command of program.commands) command.exitOverride();
   return program;

@@ -24,6 +24,7 @@ const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
   'reply-ways',
   'attach',
+  'begin',
   'nice',
   'forget',
 ]);
@@ -39,9 +40,9 @@ export class Hosting {
   readonly #loadApp: () => Promise<App>;
   readonly #post: (report: ThreadReport) => void;
   readonly #setNice: (nice: number) => void;
-  readonly #generation: number;
   readonly #hosted = new Map<InstanceId, Hosted>();
-  readonly #writers = new Map<SharedArrayBuffer, LaneWriter>();
+  /** By lane id: one writer a lane, however often the lane is posted. */
+  readonly #writers = new Map<number, LaneWriter>();
   #last: Promise<void> = Promise.resolve();
   #isBusy = 0;
 
@@ -51,14 +52,12 @@ export class Hosting {
     loadApp: () => Promise<App>;
     post: (report: ThreadReport) => void;
     setNice: (nice: number) => void;
-    generation: number;
   }) {
     this.#thread = options.thread;
     this.#graph = options.graph;
     this.#loadApp = options.loadApp;
     this.#post = options.post;
     this.#setNice = options.setNice;
-    this.#generation = options.generation;
     for (const edge of options.graph.edges) {
       const from = this.#msu(edge.fromMsu);
       const to = this.#msu(edge.toMsu);
@@ -156,11 +155,14 @@ export class Hosting {
           this.#thread.routes.get(table.edgeId)?.install(table.version, endpoints, this.#thread.random);
         }
         return;
+      case 'begin':
+        for (const id of body.instanceIds) this.#begin(id);
+        return;
       case 'nice':
         this.#setNice(body.nice);
         return;
       case 'forget':
-        this.#forget(body.instanceIds, body.lanes);
+        this.#forget(body.instanceIds, body.laneIds);
         return;
       default:
         throw new Error(`${body.kind} is not carried out here`);
@@ -168,10 +170,10 @@ export class Hosting {
   }
 
   #writer(lane: ThreadLane['lane']): LaneWriter {
-    let writer = this.#writers.get(lane.buffer);
+    let writer = this.#writers.get(lane.id);
     if (writer === undefined) {
       writer = new LaneWriter(lane);
-      this.#writers.set(lane.buffer, writer);
+      this.#writers.set(lane.id, writer);
     }
     return writer;
   }
@@ -193,10 +195,10 @@ export class Hosting {
     return { instanceId, weight, isDraining, stats, local: null, writer, bell: block.words, queueLength };
   }
 
-  #forget(instanceIds: readonly InstanceId[], lanes: readonly SharedArrayBuffer[]): void {
+  #forget(instanceIds: readonly InstanceId[], laneIds: readonly number[]): void {
     for (const id of instanceIds) this.#thread.replyWays.delete(id);
-    const gone = new Set(lanes);
-    for (const buffer of gone) this.#writers.delete(buffer);
+    const gone = new Set(laneIds);
+    for (const id of gone) this.#writers.delete(id);
     for (const { instance } of this.#hosted.values()) instance.inbox.closeLanes(gone);
   }
 
@@ -215,7 +217,7 @@ export class Hosting {
 
   async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {
     const graph = this.#msu(body.msu);
-    const instance = new Instance(this.#thread, body.instanceId, graph, body.block, this.#generation);
+    const instance = new Instance(this.#thread, body.instanceId, graph, body.block);
     this.#attach(instance, body.lanes);
     if (body.origin !== 'new') instance.recover(failedCode(body.origin));
     if (body.isBuried) {
@@ -232,16 +234,24 @@ export class Hosting {
     instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
     checkHandlers(graph, instance.handlers);
     this.#hosted.set(body.instanceId, { instance, live });
-    this.#thread.add(instance);
-    live.startTimers();
-    this.#thread.requestTurn();
     return instance.handlers.onError !== undefined;
+  }
+
+  /** What was sent to a replaced instance waits until it can send in its turn. */
+  #begin(id: InstanceId): void {
+    const hosted = this.#hosted.get(id);
+    if (hosted === undefined) return;
+    this.#thread.add(hosted.instance);
+    hosted.live?.startTimers();
+    this.#thread.requestTurn();
   }
 
   /** No new work comes any more: waits until nothing is left. The agent has the deadline. */
   async #drain(id: InstanceId): Promise<boolean> {
     const instance = this.#instance(id);
     instance.isDraining = true;
+    // Where no messages come in, work begins with timers.
+    if (instance.graph.in.length === 0) this.#hosted.get(id)?.live?.stopTimers();
     await instance.handlers.onDrain?.();
     while (!instance.isIdle && this.#hosted.has(id)) {
       await new Promise<void>((resolve) => this.#thread.after(drainPollMs, resolve));

@@ -61,9 +61,9 @@ export class Inbox {
   }
 
   /** Lanes whose senders are gone: dropped as soon as they are empty. */
-  closeLanes(gone: ReadonlySet<SharedArrayBuffer>): void {
+  closeLanes(gone: ReadonlySet<number>): void {
     for (const lanes of [this.lanes, this.replyLanes]) {
-      for (const lane of lanes) if (gone.has(lane.memory.buffer)) this.#closing.add(lane);
+      for (const lane of lanes) if (gone.has(lane.memory.id)) this.#closing.add(lane);
     }
   }
 

@@ -3,6 +3,7 @@ import { enableTypeScript } from './typescript.ts';
 
 /** Imports an app module and checks that its default export is an app. Throws `SHOAL_APP_LOAD`. */
 export async function loadApp(url: string): Promise<App> {
+  const [name] = url.split('?');
   let module: { default?: unknown };
   try {
     enableTypeScript(url);
@@ -11,7 +12,7 @@ export async function loadApp(url: string): Promise<App> {
     const text = error instanceof Error ? error.message : String(error);
     throw new ShoalError(
       'SHOAL_APP_LOAD',
-      `The app module ${url} could not be loaded: ${text}`,
+      `The app module ${name} could not be loaded: ${text}`,
       { url },
       error,
     );
@@ -20,7 +21,7 @@ export async function loadApp(url: string): Promise<App> {
   if (typeof app?.name !== 'string' || !Array.isArray(app.msus) || !Array.isArray(app.edges)) {
     throw new ShoalError(
       'SHOAL_APP_LOAD',
-      `The app module ${url} has no app as its default export: write \`export default defineApp({ … })\`.`,
+      `The app module ${name} has no app as its default export: write \`export default defineApp({ … })\`.`,
       { url },
     );
   }

@@ -68,6 +68,8 @@ export type ThreadRequestBody =
       readonly origin: HostOrigin;
       readonly isBuried: boolean;
     }
+  /** Hosted instances may serve: the tables by which they send are here. */
+  | { readonly kind: 'begin'; readonly instanceIds: readonly InstanceId[] }
   | { readonly kind: 'attach'; readonly instanceId: InstanceId; readonly lanes: readonly ThreadLane[] }
   | { readonly kind: 'reply-ways'; readonly ways: readonly ThreadReplyWay[] }
   | { readonly kind: 'tables'; readonly tables: readonly ThreadTable[] }
@@ -77,7 +79,7 @@ export type ThreadRequestBody =
   | {
       readonly kind: 'forget';
       readonly instanceIds: readonly InstanceId[];
-      readonly lanes: readonly SharedArrayBuffer[];
+      readonly laneIds: readonly number[];
     }
   /** Niceness of the thread from now on. */
   | { readonly kind: 'nice'; readonly nice: number }

@@ -17,7 +17,8 @@
  * I4. Ends may come out of order (priorities, concurrency): then each slot's state word tells running from ended,
  *     and `index` is the lowest message that has not ended.
  * I5. A message is counted before its end is marked, so counters are ahead of marks by at most one message,
- *     whenever the consumer dies; {@link LaneReader.recover} settles which.
+ *     whenever the consumer dies; {@link LaneReader.recover} settles which. Where several are in service, the
+ *     consumer writes down which one it is about to count.
  * I6. Payloads in the spill area belong to their slot and are freed when `index` passes it: nothing leaks.
  *
  * Indices count modulo 2^31; a lane holds far fewer.
@@ -36,7 +37,11 @@ const indexMask = 0x7fffffff;
 
 // Words of the header (32 bit); producer and consumer on cache lines of their own.
 const headWord = 0;
+/** Index of the first message, written when the memory is made. */
+const firstWord = 1;
 const cursorWord = 16;
+/** The message whose end is being counted (consumer; only where ends come out of order). */
+const endingWord = 17;
 /** 64-bit floats from here: counters by outcome, written by the consumer. */
 const countersFloat = 16;
 const headerBytes = 256;
@@ -91,6 +96,11 @@ export function rankOf(
 
 /** The shared memory of a lane and its bounds. Plain data: it is posted to both threads. */
 export interface LaneMemory {
+  /**
+   * Unique in the thread that made it. Every time that a thread is posted the buffer it sees another object: only
+   * by this it knows that it has a writer or reader on the lane already.
+   */
+  readonly id: number;
   readonly buffer: SharedArrayBuffer;
   /** Slots; a power of two. */
   readonly slots: number;
@@ -100,10 +110,24 @@ export interface LaneMemory {
   readonly messageMaxBytes: number;
 }
 
-/** Makes the memory of a lane. Pages that are never touched cost nothing. */
-export function createLaneMemory(bounds: Omit<LaneMemory, 'buffer'>): LaneMemory {
+/** What a lane may hold. */
+export type LaneBounds = Omit<LaneMemory, 'id' | 'buffer'>;
+
+let lanesMade = 0;
+
+/** Makes the memory of a lane. Pages that are never touched cost nothing. `first`: index of the first message. */
+export function createLaneMemory(bounds: LaneBounds, first = 0): LaneMemory {
   const size = headerBytes + bounds.slots * (slotBytes + 4) + bounds.spillBytes;
-  return { ...bounds, buffer: new SharedArrayBuffer(size) };
+  const buffer = new SharedArrayBuffer(size);
+  if (first !== 0) {
+    const words = new Int32Array(buffer);
+    words[headWord] = first;
+    words[firstWord] = first;
+    words[cursorWord] = first << 1;
+    const states = (headerBytes + bounds.slots * slotBytes) >>> 2;
+    words.fill(endedState((first - 1) & indexMask), states, states + bounds.slots);
+  }
+  return { ...bounds, id: ++lanesMade, buffer };
 }
 
 /** What both ends know of a lane. */
@@ -255,14 +279,6 @@ export class LaneWriter extends LaneView {
   }
 }
 
-/** What a new reader found on the memory of a dead one. */
-export interface LaneRecovery {
-  /** Indices of the messages that were in service. */
-  readonly poison: readonly number[];
-  /** Of these, how many had already been counted when the consumer died (0 or 1). */
-  readonly counted: number;
-}
-
 /** The receiving end. `isOrdered`: messages end in the order in which they are taken, one at a time. */
 export class LaneReader extends LaneView {
   readonly isOrdered: boolean;
@@ -343,6 +359,7 @@ export class LaneReader extends LaneView {
 
   /** Ends a message. Counted first, then marked (I5). */
   finish(index: number, end: number): void {
+    if (!this.isOrdered) this.words[endingWord] = index;
     (this.floats[countersFloat + end] as number)++;
     this.#mark(index);
   }
@@ -419,10 +436,10 @@ export class LaneReader extends LaneView {
   }
 
   /**
-   * Settles what a dead consumer left behind: which messages were in service, and whether one of them was already
-   * counted. The caller ends every poison message with {@link finishRecovered}. Waiting messages stay.
+   * Settles what a dead consumer left behind, and answers the poison messages: those that were in service and are
+   * not counted. The caller ends each with {@link finishRecovered}. Waiting messages stay.
    */
-  recover(): LaneRecovery {
+  recover(): number[] {
     const head = Atomics.load(this.words, headWord);
     const cursor = Atomics.load(this.words, cursorWord);
     const index = cursor >>> 1;
@@ -441,13 +458,27 @@ export class LaneReader extends LaneView {
     let counted = 0;
     for (let end = 0; end < ends.length; end++) counted += this.count(end);
     // The counters say how many have ended; the marks say how many are known to have (modulo 2^31).
-    const ahead = (counted - (index + marked)) & indexMask;
-    return { poison, counted: ahead === 1 && poison.length > 0 ? 1 : 0 };
+    const passed = index - (this.words[firstWord] as number) + marked;
+    const isAhead = ((counted - passed) & indexMask) === 1;
+    if (isAhead) {
+      // Before any other is counted (I5): this life may end as well.
+      const ending = this.isOrdered ? index : (this.words[endingWord] as number);
+      this.#markRecovered(ending);
+      poison.splice(poison.indexOf(ending), 1);
+    }
+    // It may have died between a mark and the cursor: nobody else would free those slots, and the lane might be full.
+    if (!this.isOrdered) this.#passEnded();
+    return poison;
   }
 
-  /** Ends a poison message after {@link recover}. `isCounted`: its end was counted by the dead consumer. */
-  finishRecovered(index: number, end: number, isCounted: boolean): void {
-    if (!isCounted) (this.floats[countersFloat + end] as number)++;
+  /** Ends a poison message after {@link recover}. */
+  finishRecovered(index: number, end: number): void {
+    if (!this.isOrdered) this.words[endingWord] = index;
+    (this.floats[countersFloat + end] as number)++;
+    this.#markRecovered(index);
+  }
+
+  #markRecovered(index: number): void {
     this.#mark(index);
     if (this.isOrdered) this.#next = this.#index;
     else this.#skipEnded();
@@ -473,12 +504,21 @@ function endedState(index: number): number {
   return ((index + 1) << 1) | 0;
 }
 
-/** Reads the counters of a lane from outside: for the agent. */
+/** Reads the counters of a lane from outside, and how far its head has moved: for the agent. */
 export class LaneProbe extends LaneView {
-  /** `accepted` = all of `ended` (by end code) + `waiting` (not ended). */
+  #head: number;
+  #accepted = 0;
+
+  constructor(memory: LaneMemory) {
+    super(memory);
+    this.#head = this.words[firstWord] as number;
+  }
+
+  /**
+   * `accepted` = all of `ended` (by end code) + `waiting` (not ended). Never goes back: `accepted` is read off the
+   * sender's word, after the counters. To be read at least once in 2^31 messages.
+   */
   read(): { accepted: number; waiting: number; ended: number[] } {
-    const cursor = Atomics.load(this.words, cursorWord);
-    const waiting = (Atomics.load(this.words, headWord) - (cursor >>> 1)) & indexMask;
     const ended: number[] = [];
     let sum = 0;
     for (let end = 0; end < ends.length; end++) {
@@ -486,6 +526,9 @@ export class LaneProbe extends LaneView {
       ended.push(count);
       sum += count;
     }
-    return { accepted: sum + waiting, waiting, ended };
+    const head = Atomics.load(this.words, headWord);
+    this.#accepted += (head - this.#head) & indexMask;
+    this.#head = head;
+    return { accepted: this.#accepted, waiting: this.#accepted - sum, ended };
   }
 }

@@ -50,7 +50,12 @@ const packr = new Packr({ useRecords: false, moreTypes: true, copyBuffers: true 
 
 const valueCodec: Codec = {
   encode(value, target, offset, limit) {
-    const packed = packr.pack(value);
+    let packed: Buffer;
+    try {
+      packed = packr.pack(value);
+    } catch (error) {
+      throw new EncodeError(`MessagePack cannot hold the value: ${(error as Error).message}`);
+    }
     if (packed.length > limit) return -1;
     target.set(packed, offset);
     return packed.length;
@@ -193,7 +198,7 @@ class RecordCodec implements Codec {
       const name = this.#names[i] as string;
       if (this.#isOptional[i]) {
         if (at >= end) throw new DecodeError(`record ends before field '${name}'`);
-        if (source[at++] === 0) continue;
+        if (!readBoolean(source, at++, name)) continue;
       }
       const kind = this.#kinds[i] as FieldKind;
       const fixed = kind === 'number' ? 8 : kind === 'boolean' ? 1 : 4;
@@ -206,7 +211,7 @@ class RecordCodec implements Codec {
         continue;
       }
       if (kind === 'boolean') {
-        record[name] = source[at++] === 1;
+        record[name] = readBoolean(source, at++, name);
         continue;
       }
       const size = source.readUInt32LE(at);
@@ -225,12 +230,19 @@ class RecordCodec implements Codec {
   }
 }
 
+function readBoolean(source: Buffer, at: number, name: string): boolean {
+  const byte = source[at] as number;
+  if (byte > 1) throw new DecodeError(`field '${name}' has ${byte} where 0 or 1 must be`);
+  return byte === 1;
+}
+
 function wrongField(name: string, kind: FieldKind, field: unknown): EncodeError {
   return new EncodeError(`field '${name}' of a record is declared as ${kind} but is ${describe(field)}`);
 }
 
 const connectionCodec: Codec = new RecordCodec({
   descriptor: 'number',
+  inode: 'number',
   remoteAddress: 'string',
   remotePort: 'number',
   localAddress: 'string',

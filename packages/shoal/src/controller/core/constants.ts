@@ -21,10 +21,21 @@ export const slowDemandSmoothingMs = 10_000;
 export const completionsTrusted = 3;
 /** Completions from which a p99 is taken seriously: below, it is the maximum of a handful. */
 export const deadlineSamplesMin = 50;
+/**
+ * Standard deviations by which a demand is reckoned lower than it looks: after a quiet time, when a burst looks like
+ * the beginning of an attack; and within `followUpMs` of a clone. What one decision leaves out, the next one adds.
+ */
+export const doubtDeviations = 1.25;
+export const followUpDoubtDeviations = 0.25;
+export const followUpMs = 2_000;
+/** Windows that must have passed since the last clones began to serve, before their type is judged again. */
+export const settleWindows = 3;
 /** Part of the wanted count that is rounded away: a tenth of an instance is noise (as in other autoscalers). */
 export const countTolerance = 0.1;
 /** Utilization that must not be exceeded after a reclaim: well below the target, so that count and load do not chase each other. */
 export const reclaimUtilization = 0.5;
+/** Share of a type's instances that one reclaim may take back, where that is more than one. */
+export const reclaimShareMax = 0.05;
 /** Share of handler time that a type spends on (or waiting for) a core, above which it counts as CPU-bound. */
 export const cpuBoundShare = 0.5;
 /** Milliseconds of handler time to be seen before a type is said not to be CPU-bound. */
@@ -49,10 +60,21 @@ export const youngInstanceMs = 1_000;
 
 /** A type that could not be cloned is not looked at again for so long. */
 export const blockedRetryMs = 2_000;
+/** What failed several times in a row is tried again after so long at most. */
+export const failureRetryMaxMs = 60_000;
 /** A refusal with the same reason is logged again only after so long. */
 export const refusalRepeatMs = 300_000;
 /** How long a reclaim that proved wrong is remembered; and after which, without a new one, calm is believed sooner again. */
 export const flapMemoryMs = 1_800_000;
+/** Clones so soon after a reclaim that are taken for real changes of load; each further one doubles the calm time. */
+export const flapsFree = 4;
+/** How long after a clone it is judged whether the load had really changed. */
+export const hindsightMs = 10_000;
+/** A load that has grown by less than this factor, and less than this amount, has not changed: it had a burst. */
+export const sameLoadFactor = 1.5;
+export const sameLoadSlack = 0.1;
+/** Utilization below which a burst says nothing about the count. */
+export const burstUtilizationMin = 0.1;
 /** Doublings of the calm time at most: 20 s become about 20 minutes. */
 export const calmDoublingsMax = 6;
 /** Demand, relative to that at which a smaller count failed, below which the smaller count is tried again. */
@@ -72,9 +94,14 @@ export const tablesWaitMaxMs = 2_000;
 export const drainMarginMs = 2_000;
 /** Drains that ran into `drainMaxMs` are asked again so often, then what is left is ended. */
 export const drainTriesMax = 6;
-/** A lost instance is given so long to come back with a new thread before it is placed anew. */
-export const lostGraceMs = 500;
+/**
+ * A lost instance is given so long to come back with a new thread before it is placed anew. A thread starts in 20 to
+ * 100 ms, but in ten times that on a machine under attack; one that is given up for good is reported as such.
+ */
+export const lostGraceMs = 3_000;
 
+/** An instance that serves by its agent's answer is believed in for so long without a report that shows it. */
+export const unseenMaxMs = 5_000;
 /** A count that is too low without a confirmed loss (a process restarts, say) is mended only after so long. */
 export const repairAfterMs = 2_000;
 /** At start, processes of the deployment are waited for so long before their instances are placed elsewhere. */

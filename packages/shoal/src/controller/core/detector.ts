@@ -52,12 +52,17 @@ export type Overload =
       readonly busyForMs: number;
     };
 
-/** Every rule that holds for the type now; the most urgent one first. */
-export function detect(type: TypeView, graph: AppGraph, policy: ControllerPolicy): Overload | null {
+/** The first rule that holds for the type now; null: none does. */
+export function detect(
+  type: TypeView,
+  graph: AppGraph,
+  policy: ControllerPolicy,
+  nowMs: number,
+): Overload | null {
   return (
     persistentQueue(type, policy) ??
     limitedResource(type, policy) ??
-    missedDeadline(type) ??
+    missedDeadline(type, policy, nowMs) ??
     busyThread(type, graph, policy)
   );
 }
@@ -143,13 +148,16 @@ function limitedResource(type: TypeView, policy: ControllerPolicy): Overload | n
   return null;
 }
 
-function missedDeadline(type: TypeView): Overload | null {
+function missedDeadline(type: TypeView, policy: ControllerPolicy, nowMs: number): Overload | null {
   const { deadlineMs } = type.msu;
   if (deadlineMs === 0) return null;
   let completed = 0;
   let expired = 0;
   let sojournP99Ms = 0;
   let serviceP99Ms = 0;
+  // What had waited before the last clones came is late whatever they do.
+  const settleMs = policy.drainTimeMs + deadlineMs + recentSpanMs;
+  if (nowMs - type.lastServingMs < settleMs) return null;
   for (const instance of type.instances) {
     const first = instance.windows[firstWithin(instance, recentSpanMs)];
     if (first === undefined) continue;
@@ -178,22 +186,29 @@ function firstWithin(instance: InstanceView, spanMs: number): number {
 }
 
 /** Types whose work shows in their queue before it shows in the thread's CPU. */
-function showsInQueue(type: TypeView): boolean {
-  const { msu } = type;
-  return msu.execution === 'sync' && msu.state !== 'pinned' && !msu.isEntry && msu.in.length > 0;
+function showsInQueue({ msu }: TypeView, graph: AppGraph): boolean {
+  const isSentTo = graph.edges.some((edge) => edge.toMsu === msu.name);
+  return msu.execution === 'sync' && msu.state !== 'pinned' && !msu.isEntry && isSentTo;
 }
 
 function busyThread(type: TypeView, graph: AppGraph, policy: ControllerPolicy): Overload | null {
-  const neededMs = policy.windowMs * (showsInQueue(type) ? threadRuleWindows : 1);
-  for (const instance of type.instances) {
-    const thread = instance.process.threads.get(instance.sample.threadId);
-    if (thread === undefined || thread.busyForMs < neededMs || !isServing(instance)) continue;
+  const isQueued = showsInQueue(type, graph);
+  const neededMs = policy.windowMs * (isQueued ? threadRuleWindows : 1);
+  for (const [process, instances] of servingByProcess(type)) {
+    const busy = instances.filter((instance) => {
+      const thread = process.threads.get(instance.sample.threadId);
+      return thread !== undefined && thread.busyForMs >= neededMs && isMainUser(instance, graph);
+    });
+    // Where messages can go to any instance, one that is busy is no harm while another is not.
+    if (busy.length < (isQueued ? instances.length : 1)) continue;
     // One message that runs long is no overload: nothing else has come to its end meanwhile.
-    if (showsInQueue(type) && sumWindows(instance.windows, neededMs).completed < completionsTrusted) continue;
-    if (!isMainUser(instance, graph)) continue;
+    const completed = busy.reduce((sum, i) => sum + sumWindows(i.windows, neededMs).completed, 0);
+    if (isQueued && completed < completionsTrusted * busy.length) continue;
+    const threadId = busy[0]?.sample.threadId ?? 0;
+    const thread = process.threads.get(threadId);
+    if (thread === undefined) continue;
     const { cpuShare, busyForMs } = thread;
-    const threadId = instance.sample.threadId;
-    return { rule: 'thread', process: instance.process.key, threadId, cpuShare, busyForMs };
+    return { rule: 'thread', process: process.key, threadId, cpuShare, busyForMs };
   }
   return null;
 }

@@ -3,7 +3,9 @@
  * OSDI 2018), on counters that every runtime has. True rate = completions / time in use.
  */
 import type { AppGraph } from '../../model/index.ts';
+import type { TimeHistogram } from '../../wire/index.ts';
 import { cpuBoundEvidenceMs, cpuBoundShare, recentSpanMs } from './constants.ts';
+import { squaredVariation } from './histogram.ts';
 import type { Monitor } from './monitor.ts';
 import { sumWindows } from './monitor.ts';
 import type { InstanceView, RecentFigures, TypeView } from './view.ts';
@@ -22,6 +24,11 @@ export interface Estimate {
   readonly trueRatePerSecond: number;
   /** Arriving work, in instances' worth. */
   readonly demand: number;
+  /** Of that, what is in use now. */
+  readonly inUse: number;
+  /** The counts behind it. */
+  readonly arrivedInSpan: number;
+  readonly completedInSpan: number;
   /** Mean share of its time that an instance is in use. */
   readonly utilization: number;
   /** Messages waiting. */
@@ -119,9 +126,34 @@ export function estimate(monitor: Monitor, graph: AppGraph, type: TypeView, span
     refusedPerSecond: refused,
     trueRatePerSecond: trueRate,
     demand: used * ratio,
+    arrivedInSpan: arrived + refusedInSpan,
+    completedInSpan: completed,
+    inUse: used,
     utilization: serving > 0 ? used / serving : 0,
     backlog,
   };
+}
+
+/**
+ * Relative standard deviation of a demand. It rests on two counts of independent events, and says the less, the
+ * more the messages differ: a count of messages is worth 1 / (1 + variation²) of as many equal ones.
+ */
+export function doubtOf(type: TypeView, figures: Estimate): number {
+  const variation = squaredVariation(serviceTimes(type, Math.max(figures.spanMs, recentSpanMs)));
+  const each = 1 + (Number.isNaN(variation) ? 1 : variation);
+  return Math.sqrt(each / (figures.arrivedInSpan + 1) + each / (figures.completedInSpan + 1));
+}
+
+function* serviceTimes(
+  type: TypeView,
+  spanMs: number,
+): Generator<{ readonly older: TimeHistogram; readonly newer: TimeHistogram }> {
+  for (const { windows, sample } of type.instances) {
+    let first = windows.length;
+    for (let ms = 0; first > 0 && ms < spanMs; ) ms += windows[--first]?.dtMs ?? 0;
+    const oldest = windows[first];
+    if (oldest !== undefined) yield { older: oldest.serviceBefore, newer: sample.serviceTime };
+  }
 }
 
 /** Whether the type's handlers spend their time on a core (or waiting for one). Unknown: `sync` types do. */

@@ -12,7 +12,7 @@
  * I3 At most one decision is under way for a type.
  */
 import type { InstanceId } from '../../model/index.ts';
-import { drainMarginMs, drainTriesMax, tablesWaitMaxMs } from './constants.ts';
+import { drainMarginMs, drainTriesMax, tablesWaitMaxMs, unseenMaxMs } from './constants.ts';
 import type { DecisionLog } from './decision-log.ts';
 import type { Monitor } from './monitor.ts';
 import type { Answer, Outbox } from './outbox.ts';
@@ -29,6 +29,15 @@ interface Member extends OrderedUnitInstance {
   state: 'ordered' | 'created' | 'failed' | 'removed';
   isRouted: boolean;
   isGone: boolean;
+  unseenUntilMs: number;
+}
+
+/** What the executor tells as it happens. */
+export interface ExecutorEvents {
+  /** An instance of the type began to serve. */
+  serving(msu: string, nowMs: number): void;
+  /** An addition was rolled back. */
+  failed(msu: string, problem: string, nowMs: number): void;
 }
 
 /** One unit on its way to serve. */
@@ -76,13 +85,15 @@ export class Executor {
   readonly #outbox: Outbox;
   readonly #log: DecisionLog;
   readonly #drainMaxMs: number;
-  readonly #onServing: (msu: string, nowMs: number) => void;
+  readonly #events: ExecutorEvents;
   #runs: (Addition | Removal)[] = [];
   readonly #courses: Set<Course> = new Set();
   /** Ids of instances that are being removed. */
   readonly leaving: Set<InstanceId> = new Set();
   /** Ids of instances that are being added: their endpoints are the executor's business. */
   readonly arriving: Set<InstanceId> = new Set();
+  /** Instances that serve, and that no report has shown yet. */
+  readonly #unseen: Set<Member> = new Set();
 
   constructor(
     monitor: Monitor,
@@ -90,14 +101,14 @@ export class Executor {
     outbox: Outbox,
     log: DecisionLog,
     drainMaxMs: number,
-    onServing: (msu: string, nowMs: number) => void,
+    events: ExecutorEvents,
   ) {
     this.#monitor = monitor;
     this.#tables = tables;
     this.#outbox = outbox;
     this.#log = log;
     this.#drainMaxMs = drainMaxMs;
-    this.#onServing = onServing;
+    this.#events = events;
   }
 
   /** Whether a decision is under way that touches the type. */
@@ -115,6 +126,7 @@ export class Executor {
         if (!member.process.instances.has(member.instanceId)) ordered.push(member);
       }
     }
+    ordered.push(...this.#unseen);
     return ordered;
   }
 
@@ -128,6 +140,7 @@ export class Executor {
         if (member.msu === msu && phase !== 'serving') pending++;
       }
     }
+    for (const member of this.#unseen) if (member.msu === msu) pending++;
     return pending;
   }
 
@@ -157,6 +170,7 @@ export class Executor {
         state: 'ordered',
         isRouted: false,
         isGone: false,
+        unseenUntilMs: 0,
       }));
       const run: Addition = {
         kind: 'addition',
@@ -173,19 +187,19 @@ export class Executor {
     }
   }
 
-  /** Starts the removal of an instance; one that is lost is not drained. */
-  remove(decisionId: number, instance: InstanceView, nowMs: number): void {
+  /** Starts the removal of instances of one type; those that are lost are not drained. */
+  remove(decisionId: number, msu: string, instances: readonly InstanceView[], nowMs: number): void {
     const course: Course = {
       decisionId,
-      types: new Set([instance.msu]),
-      open: 1,
+      types: new Set([msu]),
+      open: instances.length,
       served: 0,
       removed: 0,
       problems: [],
       replaced: null,
     };
     this.#courses.add(course);
-    this.#startRemoval(course, instance, nowMs);
+    for (const instance of instances) this.#startRemoval(course, instance, nowMs);
   }
 
   /** An instance that is being added was seen, and is gone again. */
@@ -197,6 +211,11 @@ export class Executor {
   }
 
   tick(nowMs: number): void {
+    for (const member of this.#unseen) {
+      const isSeen = member.process.instances.has(member.instanceId);
+      const isOld = member.process.incarnation !== member.incarnation || member.process.status === 'dead';
+      if (isSeen || isOld || nowMs > member.unseenUntilMs) this.#unseen.delete(member);
+    }
     for (const run of this.#runs) {
       if (run.kind === 'addition') this.#advanceAddition(run, nowMs);
       else this.#advanceRemoval(run, nowMs);
@@ -287,12 +306,16 @@ export class Executor {
 
   #served(run: Addition, nowMs: number): void {
     const main = run.members.at(-1);
-    for (const member of run.members) this.arriving.delete(member.instanceId);
+    for (const member of run.members) {
+      this.arriving.delete(member.instanceId);
+      member.unseenUntilMs = nowMs + unseenMaxMs;
+      this.#unseen.add(member);
+    }
     if (main !== undefined) {
       this.#step(run, `${main.msu}#${main.instanceId} serves`, nowMs);
       this.#log.serving(run.course.decisionId, nowMs);
     }
-    for (const member of run.members) this.#onServing(member.msu, nowMs);
+    for (const member of run.members) this.#events.serving(member.msu, nowMs);
     run.course.served++;
     this.#end(run, nowMs);
   }
@@ -316,6 +339,8 @@ export class Executor {
     const finish = (atMs: number): void => {
       for (const member of run.members) this.arriving.delete(member.instanceId);
       run.course.problems.push(run.problem);
+      const main = run.members.at(-1);
+      if (main !== undefined) this.#events.failed(main.msu, run.problem, atMs);
       this.#end(run, atMs);
     };
     for (const member of run.members) {
@@ -362,7 +387,7 @@ export class Executor {
     if (run.process.status === 'dead' || run.process.incarnation !== run.incarnation) {
       this.#tables.remove(run.instanceId);
       this.#step(run, `${run.process.key} is gone, and ${run.msu}#${run.instanceId} with it`, nowMs);
-      this.#removed(run, nowMs);
+      this.#removed(run, true, nowMs);
       return;
     }
     if (run.phase === 'unrouting') {
@@ -378,7 +403,7 @@ export class Executor {
         const isGone = answer.isOk || answer.reason === 'unknown-instance' || answer.reason === 'gone';
         if (!isGone)
           run.course.problems.push(`${run.msu}#${instanceId} was not removed: ${describe(answer)}`);
-        this.#removed(run, atMs);
+        this.#removed(run, isGone, atMs);
       });
     }
   }
@@ -412,8 +437,16 @@ export class Executor {
     run.waitUntilMs = nowMs + tablesWaitMaxMs;
   }
 
-  #removed(run: Removal, nowMs: number): void {
-    this.leaving.delete(run.instanceId);
+  /** An instance has vanished from its process's reports. */
+  forget(instanceId: InstanceId): void {
+    if (!this.#runs.some((run) => run.kind === 'removal' && run.instanceId === instanceId)) {
+      this.leaving.delete(instanceId);
+    }
+  }
+
+  #removed(run: Removal, isGone: boolean, nowMs: number): void {
+    // Until a report says so, too, it must not be taken for one that serves.
+    if (!isGone || !this.#monitor.instances.has(run.instanceId)) this.leaving.delete(run.instanceId);
     run.course.removed++;
     this.#end(run, nowMs);
   }

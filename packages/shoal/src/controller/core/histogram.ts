@@ -27,3 +27,23 @@ export function countBetween(older: TimeHistogram, newer: TimeHistogram): number
 export function bucketOf(ms: number): number {
   return ms <= 0.001 ? 0 : Math.floor(Math.log2(ms * 1_000) * 4);
 }
+
+/** Squared coefficient of variation of what was counted in several pairs of snapshots; NaN where nothing was. */
+export function squaredVariation(
+  pairs: Iterable<{ readonly older: TimeHistogram; readonly newer: TimeHistogram }>,
+): number {
+  let count = 0;
+  let sum = 0;
+  let squares = 0;
+  for (const { older, newer } of pairs) {
+    for (let bucket = 0; bucket < newer.length; bucket++) {
+      const added = Math.max(0, (newer[bucket] ?? 0) - (older[bucket] ?? 0));
+      if (added === 0) continue;
+      const us = 2 ** ((bucket + 0.5) / 4);
+      count += added;
+      sum += added * us;
+      squares += added * us * us;
+    }
+  }
+  return count === 0 ? Number.NaN : Math.max(0, (squares * count) / (sum * sum) - 1);
+}

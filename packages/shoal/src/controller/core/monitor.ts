@@ -7,12 +7,15 @@
  *    reports distorts them.
  * I3 A process is judged dead by silence only while another one is heard: if all are silent, it is the controller
  *    that is deaf.
+ * I4 An instance whose thread died counts as before while its agent may still bring it back (its queue is kept
+ *    meanwhile); it is lost when the agent gives it up, or does not bring it back in time.
  */
 import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } from '../../model/index.ts';
 import type { InstanceSample, Report } from '../../wire/index.ts';
 import {
   deadAfterReports,
   endedIncarnationsMax,
+  lostGraceMs,
   recentSpanMs,
   suspectAfterReports,
   windowsMax,
@@ -102,10 +105,12 @@ export class Monitor {
         lastReclaimMs: Number.NEGATIVE_INFINITY,
         lastCloneMs: Number.NEGATIVE_INFINITY,
         lastServingMs: Number.NEGATIVE_INFINITY,
-        calmDoublings: 0,
+        flaps: 0,
+        trial: null,
         lastFlapMs: Number.NEGATIVE_INFINITY,
         provedTooFew: null,
         blocked: null,
+        failures: 0,
         refusalsLogged: new Map(),
         floor,
         committed: floor,
@@ -164,10 +169,11 @@ export class Monitor {
     const uses = this.#takeThreads(process, report, dtMs);
     this.#takeInstances(process, report, uses, dtMs, isFirst, nowMs, incidents);
     for (const event of report.events) {
-      if (event.kind !== 'instance-given-up') continue;
+      if (event.kind !== 'instance-given-up' && event.kind !== 'instance-lost') continue;
       const instance = this.instances.get(event.instanceId);
-      if (instance !== undefined) {
+      if (instance !== undefined && instance.process === process && instance.sample.phase === 'lost') {
         instance.isGivenUp = true;
+        instance.phase = 'lost';
         incidents.push({ kind: 'instance-changed', instance, isGone: false });
       }
     }
@@ -338,17 +344,28 @@ export class Monitor {
       const before = instance.sample;
       instance.sample = sample;
       if (dtMs > 0) this.#measure(instance, before, sample, uses, dtMs, report.windowMs, nowMs);
-      if (sample.phase !== instance.phase) {
-        instance.phase = sample.phase;
-        if (sample.phase === 'serving' && instance.servingSinceMs < 0) instance.servingSinceMs = nowMs;
-        instance.lostSinceMs = sample.phase === 'lost' ? nowMs : -1;
-        if (sample.phase === 'serving') instance.isGivenUp = false;
+      if (this.#takePhase(instance, sample.phase, nowMs)) {
         incidents.push({ kind: 'instance-changed', instance, isGone: false });
       }
     }
     for (const instance of process.instances.values()) {
       if (!seen.has(instance.instanceId)) this.#drop(instance, incidents);
     }
+  }
+
+  /** I4. Answers whether the phase has changed. */
+  #takePhase(instance: InstanceView, reported: InstanceSample['phase'], nowMs: number): boolean {
+    if (reported !== 'lost') {
+      instance.lostSinceMs = -1;
+      instance.isGivenUp = false;
+    } else if (instance.lostSinceMs < 0) {
+      instance.lostSinceMs = nowMs;
+    }
+    const isLost = instance.isGivenUp || nowMs - instance.lostSinceMs >= lostGraceMs;
+    if (reported === instance.phase || (reported === 'lost' && !isLost)) return false;
+    instance.phase = reported;
+    if (reported === 'serving' && instance.servingSinceMs < 0) instance.servingSinceMs = nowMs;
+    return true;
   }
 
   #appear(process: ProcessView, report: Report, sample: InstanceSample, nowMs: number): InstanceView {
@@ -358,7 +375,7 @@ export class Monitor {
       msu: sample.msu,
       process,
       sample,
-      phase: sample.phase,
+      phase: sample.phase === 'lost' ? 'starting' : sample.phase,
       queuedForMs: 0,
       firstSeenMs: nowMs,
       servingSinceMs: sample.phase === 'serving' ? nowMs : -1,

@@ -166,7 +166,7 @@ export class Placer {
       const problem = this.#addTo(unit, process, this.#monitor.type(name).msu, true, isForced, taken, nowMs);
       if (problem !== '') return `it needs ${name} on the same process, but: ${problem}`;
     }
-    const problem = this.#problemWith(process, msu, isThere, isForced, all(), nowMs);
+    const problem = this.#problemWith(process, msu, isThere, isDependency, isForced, all(), nowMs);
     if (problem !== '') return problem;
     unit.push({
       msu: msu.name,
@@ -195,6 +195,7 @@ export class Placer {
     process: ProcessView,
     msu: GraphMsu,
     isThere: (name: string) => boolean,
+    isDependency: boolean,
     isForced: boolean,
     taken: readonly OrderedInstance[],
     nowMs: number,
@@ -210,7 +211,8 @@ export class Placer {
       return `${msu.name} already has its maximum of ${msu.instancesMax} instances`;
     const into = this.#graph.edges.filter((edge) => edge.toMsu === msu.name);
     const isReachedLocally = into.length > 0 && into.every((edge) => edge.routing === 'same-process');
-    if (isReachedLocally && !into.some((edge) => isThere(edge.fromMsu))) {
+    // A dependency is sent to by what comes with it.
+    if (!isDependency && isReachedLocally && !into.some((edge) => isThere(edge.fromMsu))) {
       return `nothing there sends to ${msu.name}`;
     }
     const here = taken.filter((other) => other.process === process).length;

@@ -1,35 +1,57 @@
 /**
- * Reclaim: when a type may have one instance less, and which. The calm time doubles each time a reclaim proves
- * wrong soon after, and the load at which it did is remembered: whoever drives the load up and down makes the
- * controller slower to take back, not busier.
+ * Reclaim: when a type may have one instance less, and which. Two memories keep count and load from chasing each
+ * other. Whoever drives the load up and down makes the calm time longer, so that the controller becomes slower to
+ * take back, not busier. And where a clone was needed though the load had not changed, the count before it is not
+ * tried again at that load.
  */
 import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
-import { calmDoublingsMax, flapCalmTimes, flapMemoryMs, retrySmallerDemand } from './constants.ts';
+import {
+  burstUtilizationMin,
+  calmDoublingsMax,
+  flapCalmTimes,
+  flapMemoryMs,
+  flapsFree,
+  hindsightMs,
+  retrySmallerDemand,
+  sameLoadFactor,
+  sameLoadSlack,
+} from './constants.ts';
 import { resourcesOf } from './detector.ts';
 import { isServing } from './estimate.ts';
 import type { Monitor } from './monitor.ts';
 import { sufficient } from './sizing.ts';
 import type { InstanceView, TypeView } from './view.ts';
 
-/** For how long fewer instances must have sufficed. */
+/** For how long fewer must have sufficed. */
 export function calmNeededMs(type: TypeView, policy: ControllerPolicy): number {
-  return policy.calmMs * 2 ** type.calmDoublings;
+  const doublings = Math.min(calmDoublingsMax, Math.max(0, type.flaps - flapsFree));
+  return policy.calmMs * 2 ** doublings;
 }
 
-/** A clone was decided on: if it undoes a recent reclaim, that one was a mistake. */
-export function rememberFlap(type: TypeView, count: number, policy: ControllerPolicy, nowMs: number): void {
+/** A clone was decided on. Whether it undoes a recent reclaim is remembered; what it proves is seen later. */
+export function rememberClone(type: TypeView, count: number, policy: ControllerPolicy, nowMs: number): void {
+  type.trial ??= { count, demand: type.slowDemand, atMs: nowMs };
   if (nowMs - type.lastReclaimMs > flapCalmTimes * calmNeededMs(type, policy)) return;
   // A reclaim is blamed once.
   type.lastReclaimMs = Number.NEGATIVE_INFINITY;
-  type.calmDoublings = Math.min(calmDoublingsMax, type.calmDoublings + 1);
+  type.flaps++;
   type.lastFlapMs = nowMs;
-  type.provedTooFew = { count, demand: type.slowDemand, atMs: nowMs };
+}
+
+/** A while after a clone: if the load is what it was before, it was a burst of this load, and will come again. */
+function judgeTrial(type: TypeView, nowMs: number): void {
+  const { trial } = type;
+  if (trial === null || nowMs - trial.atMs < hindsightMs) return;
+  type.trial = null;
+  const isSameLoad = type.slowDemand < sameLoadFactor * trial.demand + sameLoadSlack;
+  if (isSameLoad && trial.demand >= burstUtilizationMin * trial.count) type.provedTooFew = trial;
 }
 
 /** Updates since when the type could do with one instance less. */
 export function trackCalm(type: TypeView, count: number, policy: ControllerPolicy, nowMs: number): void {
-  if (type.calmDoublings > 0 && nowMs - type.lastFlapMs > flapMemoryMs) {
-    type.calmDoublings--;
+  judgeTrial(type, nowMs);
+  if (type.flaps > 0 && nowMs - type.lastFlapMs > flapMemoryMs) {
+    type.flaps--;
     type.lastFlapMs = nowMs;
   }
   const isCalm =

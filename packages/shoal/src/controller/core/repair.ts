@@ -1,5 +1,5 @@
 /** Repair: what was lost is placed anew, up to the count that the decisions so far amount to. */
-import { lostGraceMs, repairAfterMs, startGraceMs } from './constants.ts';
+import { repairAfterMs, startGraceMs } from './constants.ts';
 import type { Cause } from './decision.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
@@ -28,7 +28,6 @@ export class Repair {
     for (const instance of type.instances) {
       if (instance.phase !== 'lost' || executor.isBusy(type.msu.name)) continue;
       if (executor.leaving.has(instance.instanceId)) continue;
-      if (!instance.isGivenUp && nowMs - instance.lostSinceMs < lostGraceMs) continue;
       const { instanceId } = instance;
       const cause: Cause = { kind: 'instance-lost', instanceId, detail: lossOf(instance) };
       const decisionId = log.open(
@@ -41,7 +40,7 @@ export class Repair {
         type.committed = Math.max(0, type.committed - 1);
         type.floor = Math.min(type.floor, type.committed);
       }
-      executor.remove(decisionId, instance, nowMs);
+      executor.remove(decisionId, type.msu.name, [instance], nowMs);
     }
   }
 

@@ -10,7 +10,9 @@ import {
   blockedRetryMs,
   demandSmoothingMs,
   recentSpanMs,
+  reclaimShareMax,
   refusalRepeatMs,
+  settleWindows,
   slowDemandSmoothingMs,
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
@@ -20,9 +22,9 @@ import { estimate, isServing, measureCpuBound } from './estimate.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
-import { calmNeededMs, chooseVictim, isReclaimDue, rememberFlap, trackCalm } from './reclaim.ts';
+import { calmNeededMs, chooseVictim, isReclaimDue, rememberClone, trackCalm } from './reclaim.ts';
 import { size, sufficient } from './sizing.ts';
-import type { ProcessKey, TypeView } from './view.ts';
+import type { InstanceView, ProcessKey, TypeView } from './view.ts';
 
 export class Scaler {
   readonly #parts: Parts;
@@ -54,10 +56,14 @@ export class Scaler {
     type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
     type.slowDemand += (recent.demand - type.slowDemand) * (1 - Math.exp(-elapsedMs / slowDemandSmoothingMs));
 
-    const overload = detect(type, graph, policy);
+    const overload = detect(type, graph, policy, nowMs);
     const settledMs = nowMs - type.lastServingMs;
     type.isOverloaded = false;
-    if (overload !== null && !executor.isBusy(type.msu.name) && settledMs >= policy.windowMs) {
+    if (
+      overload !== null &&
+      !executor.isBusy(type.msu.name) &&
+      settledMs >= settleWindows * policy.windowMs
+    ) {
       this.#consider(type, overload, nowMs);
     } else if (overload !== null) {
       type.isOverloaded = true;
@@ -81,10 +87,8 @@ export class Scaler {
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
     const spanMs = Math.min(recentSpanMs, settledMs, Math.max(policy.windowMs, shownMs));
     const figures = estimate(monitor, graph, type, spanMs);
-    // What waited when the last clones came is theirs to work off; counted again, it would be cloned for twice.
-    const isBacklogCounted = settledMs >= policy.drainTimeMs;
     const ordered = executor.pending(type.msu.name);
-    const sizing = size(type, figures, overload, policy, ordered, isBacklogCounted);
+    const sizing = size(type, figures, overload, policy, ordered, nowMs);
     type.wanted = sizing.wanted;
     if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
     type.isOverloaded = true;
@@ -143,7 +147,7 @@ export class Scaler {
     }
     // A dependency that is being changed: decided on when that is over.
     if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
-    rememberFlap(type, type.instances.size, policy, nowMs);
+    rememberClone(type, this.#count(type), policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
       { operator: 'clone', msu: type.msu.name, cause, placements: describeUnits(named), rejected },
@@ -169,9 +173,19 @@ export class Scaler {
   #reclaim(type: TypeView, nowMs: number): void {
     const { policy, executor, graph, monitor, log, budget } = this.#parts;
     if (!policy.isActive || budget.refusal(type.msu.name, nowMs) !== '') return;
-    const victim = chooseVictim(type, graph, monitor, executor.leaving);
     const count = this.#count(type);
-    if (victim === null) {
+    // One at a time; where there are very many, a few.
+    const most = Math.max(1, Math.floor(count * reclaimShareMax));
+    const surplus = count - Math.max(type.floor, sufficient(type.demand));
+    const victims: InstanceView[] = [];
+    const leaving = new Set(executor.leaving);
+    while (victims.length < Math.min(most, surplus)) {
+      const victim = chooseVictim(type, graph, monitor, leaving);
+      if (victim === null) break;
+      victims.push(victim);
+      leaving.add(victim.instanceId);
+    }
+    if (victims.length === 0) {
       type.calmSinceMs = nowMs;
       return;
     }
@@ -184,13 +198,13 @@ export class Scaler {
       calmNeededMs: calmNeededMs(type, policy),
     };
     const decisionId = log.open(
-      { operator: 'remove', msu: type.msu.name, cause, removes: [victim.instanceId] },
+      { operator: 'remove', msu: type.msu.name, cause, removes: victims.map((victim) => victim.instanceId) },
       nowMs,
     );
     budget.take(type.msu.name, nowMs);
     type.lastReclaimMs = nowMs;
-    type.committed = Math.max(type.floor, Math.min(type.committed, count - 1));
-    executor.remove(decisionId, victim, nowMs);
+    type.committed = Math.max(type.floor, Math.min(type.committed, count - victims.length));
+    executor.remove(decisionId, type.msu.name, victims, nowMs);
   }
 }
 

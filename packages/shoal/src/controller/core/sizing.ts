@@ -1,8 +1,16 @@
 /** How many instances a type should have: from true rates, all at once. */
 import type { ControllerPolicy } from '../../model/index.ts';
-import { countTolerance, deadlineGrowthMax, reclaimUtilization } from './constants.ts';
+import {
+  countTolerance,
+  deadlineGrowthMax,
+  doubtDeviations,
+  followUpDoubtDeviations,
+  followUpMs,
+  reclaimUtilization,
+} from './constants.ts';
 import type { Overload } from './detector.ts';
 import type { Estimate } from './estimate.ts';
+import { doubtOf } from './estimate.ts';
 import type { TypeView } from './view.ts';
 
 export interface Sizing {
@@ -11,6 +19,8 @@ export interface Sizing {
   /** Instances that the figures ask for, before caps and places; and the number behind it, not rounded. */
   readonly wanted: number;
   readonly wantedExact: number;
+  /** Relative standard deviation of the demand: the more it is, the less of the demand is acted on. */
+  readonly doubt: number;
 }
 
 /**
@@ -24,10 +34,18 @@ export function size(
   overload: Overload | null,
   policy: ControllerPolicy,
   ordered: number,
-  isBacklogCounted: boolean,
+  nowMs: number,
 ): Sizing {
   const count = figures.serving + ordered;
-  const forRate = figures.demand / policy.targetUtilization;
+  const settledMs = nowMs - type.lastServingMs;
+  const deviations = settledMs < followUpMs ? followUpDoubtDeviations : doubtDeviations;
+  const { demand, inUse } = figures;
+  const doubt = doubtOf(type, figures);
+  // More may be in use than arrives, while a backlog is worked off.
+  const certain = demand <= inUse ? demand : Math.max(inUse, demand * (1 - deviations * doubt));
+  const forRate = certain / policy.targetUtilization;
+  // What waited when the last clones came is theirs to work off; counted again, it would be cloned for twice.
+  const isBacklogCounted = settledMs >= policy.drainTimeMs;
   const drainSeconds = policy.drainTimeMs / 1_000;
   const forBacklog = isBacklogCounted ? figures.backlog / (figures.trueRatePerSecond * drainSeconds) : 0;
   // What the existing ones lack to whole cores is added to what is wanted.
@@ -52,7 +70,7 @@ export function size(
     default:
   }
   const { instancesMax, instancesMin } = type.msu;
-  return { count, wanted: Math.min(instancesMax, Math.max(instancesMin, wanted)), wantedExact };
+  return { count, wanted: Math.min(instancesMax, Math.max(instancesMin, wanted)), wantedExact, doubt };
 }
 
 /** Instances that suffice with room to spare: the count down to which a type may be taken back. */

@@ -5,6 +5,7 @@ import { recentSpanMs } from './constants.ts';
 import { estimate } from './estimate.ts';
 import { quantileBetween } from './histogram.ts';
 import type { Parts } from './parts.ts';
+import { calmNeededMs } from './reclaim.ts';
 import type { InstanceView, ProcessStatus, TypeView } from './view.ts';
 import { type EntryWeight, entryWeights } from './weights.ts';
 
@@ -159,7 +160,7 @@ function describeType(parts: Parts, type: TypeView, nowMs: number): TypeFigures 
     isOverloaded: type.isOverloaded,
     isCpuBound: type.isCpuBound,
     calmForMs: type.calmSinceMs >= 0 ? nowMs - type.calmSinceMs : null,
-    calmNeededMs: parts.policy.calmMs * 2 ** type.calmDoublings,
+    calmNeededMs: calmNeededMs(type, parts.policy),
     blockedBy: blocked !== null && nowMs < blocked.untilMs ? blocked.reason : '',
     instances: [...type.instances]
       .sort((a, b) => a.instanceId - b.instanceId)

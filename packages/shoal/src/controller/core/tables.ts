@@ -136,10 +136,21 @@ export class Tables {
     return this.#tables.map(({ edgeId, version }) => ({ edgeId, version }));
   }
 
-  /** What the process says it has. Only of this controller's own epoch. */
+  /** What the process says it has: of this controller's epoch, or left by an earlier one. */
   reported(process: ProcessView, epoch: number): void {
     const delivery = this.#deliveries.get(process.key);
-    if (delivery === undefined || process.reportedEpoch !== epoch) return;
+    if (delivery === undefined) return;
+    if (process.reportedEpoch !== epoch) {
+      // Versions grow across epochs, too, so that no order of arrival can bring an old table back.
+      for (const { edgeId, version } of process.reportedTables) {
+        const table = this.#tables[edgeId];
+        const edge = this.#graph.edges[edgeId];
+        if (table === undefined || edge === undefined || version < table.version) continue;
+        this.#tables[edgeId] = { ...table, version };
+        this.#dirty.add(edge.toMsu);
+      }
+      return;
+    }
     for (const { edgeId, version } of process.reportedTables) {
       const newest = this.#tables[edgeId]?.version ?? 0;
       if (version <= newest && version > (delivery.confirmed[edgeId] ?? 0))

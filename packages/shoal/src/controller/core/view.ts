@@ -132,11 +132,16 @@ export interface TypeView {
   lastCloneMs: number;
   /** When the last ordered instance began to serve. */
   lastServingMs: number;
-  calmDoublings: number;
+  /** Clones that came soon after a reclaim, within memory. */
+  flaps: number;
   lastFlapMs: number;
+  /** The last clone, until it is known whether the load had changed: the count and the load before it. */
+  trial: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
   /** A smaller count that proved too small: at what load, and when. */
   provedTooFew: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
   blocked: Blocked | null;
+  /** Additions that failed, in a row. */
+  failures: number;
   /** When each reason was last logged. */
   readonly refusalsLogged: Map<string, number>;
   /** Count below which nothing is reclaimed: the initial one, moved by people's orders. */

@@ -5,6 +5,7 @@ export interface Libc {
   fcntl(fd: number, command: number, ...rest: unknown[]): number;
   close(fd: number): number;
   schedSetAffinity(pid: number, maskBytes: number, mask: Uint8Array): number;
+  prctl(option: number, ...rest: unknown[]): number;
   /** `errno` of the last call of this thread. */
   errno(): number;
 }
@@ -56,6 +57,7 @@ function load(): Libc {
     fcntl: library.func('int fcntl(int fd, int command, ...)'),
     close: library.func('int close(int fd)'),
     schedSetAffinity: library.func('int sched_setaffinity(int pid, size_t bytes, const uint8_t *mask)'),
+    prctl: library.func('int prctl(int option, ...)'),
     errno: () => koffi.errno(),
   };
 }

@@ -3,6 +3,9 @@ import * as os from 'node:os';
 import { libc, libcLoadError } from './libc.ts';
 import { errnoName, type NativeResult, nativeFailure, nativeOk } from './result.ts';
 
+/** `prctl` option: the signal that this process gets when the thread that started it ends. */
+const prSetPdeathsig = 1;
+const sigkill = 9;
 /** Cores that an affinity mask of ours can name: glibc's own bound. */
 const coresMax = 1_024;
 
@@ -56,4 +59,16 @@ export function setThreadNice(nice: number, tid: number = currentThreadTid()): N
     const code = (error as { info?: { code?: string } }).info?.code ?? 'UNKNOWN';
     return nativeFailure(code, `${what}: ${code}`);
   }
+}
+
+/**
+ * Has the kernel kill this process (SIGKILL) as soon as the thread that started it ends, whatever this process is
+ * doing then. A parent that ended before this call is not noticed: look at `process.ppid` afterwards.
+ */
+export function killWithParent(): NativeResult {
+  const c = libc();
+  if (c === null) return nativeFailure('ENOSYS', `cannot tie this process to its parent: ${libcLoadError()}`);
+  if (c.prctl(prSetPdeathsig, 'unsigned long', sigkill) === 0) return nativeOk;
+  const code = errnoName(c.errno());
+  return nativeFailure(code, `cannot tie this process to its parent: ${code}`);
 }

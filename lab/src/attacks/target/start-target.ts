@@ -15,16 +15,20 @@ export interface Target {
   close(): Promise<void>;
 }
 
-export type TestTargetOptions = Omit<TargetOptions, 'keyFile' | 'certificateFile'> & {
+export type StartTargetOptions = Omit<TargetOptions, 'keyFile' | 'certificateFile'> & {
+  /** HTTPS with a fresh self-signed certificate, or plain HTTP. */
   readonly tls: boolean;
+  /** Size of the certificate's RSA key. Default 2048. */
+  readonly rsaBits?: number;
+  /** Flags for its Node. */
   readonly nodeFlags?: readonly string[];
 };
 
-/** Starts a target; `tls` gives it a fresh self-signed RSA-2048 certificate, `nodeFlags` go to its Node. */
-export async function startTarget(options: TestTargetOptions): Promise<Target> {
-  const { tls, nodeFlags = [], ...rest } = options;
+/** Starts a target. */
+export async function startTarget(options: StartTargetOptions): Promise<Target> {
+  const { tls, rsaBits, nodeFlags = [], ...rest } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'shoal-target-'));
-  const files = tls ? createCertificate(folder) : {};
+  const files = tls ? createCertificate(folder, rsaBits) : {};
   const program = nodeProgram(siblingModule('./target-process', import.meta.url), [
     JSON.stringify({ ...rest, ...files } satisfies TargetOptions),
   ]);
@@ -52,7 +56,7 @@ export async function startTarget(options: TestTargetOptions): Promise<Target> {
 
 /** Starts a target, does something with it and closes it. */
 export async function withTarget<Result>(
-  options: TestTargetOptions,
+  options: StartTargetOptions,
   use: (target: Target) => Promise<Result>,
 ): Promise<Result> {
   const target = await startTarget(options);

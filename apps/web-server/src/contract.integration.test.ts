@@ -1,0 +1,5 @@
+import { testContract } from './test/contract.ts';
+import { monolith, shoalApp } from './test/servers.ts';
+
+testContract(monolith);
+testContract(shoalApp);

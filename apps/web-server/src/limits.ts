@@ -1,0 +1,62 @@
+/** Every bound of the web server, named. Durations are milliseconds, checked every `sweepMs`. */
+export interface WebLimits {
+  /** Bytes of a request target; longer: 414. Default 8,192. */
+  readonly urlMaxBytes: number;
+  /** Bytes of all header names and values of a request; more: 431. Default 16,384. */
+  readonly headersMaxBytes: number;
+  /** Header lines of a request; more: 431. Default 100. */
+  readonly headersMaxCount: number;
+  /** Bytes of a decoded request body; more: 413. Default 65,536. */
+  readonly bodyMaxBytes: number;
+  /** Bytes of a body on the wire, chunk framing included, as a multiple of `bodyMaxBytes`; more: 413. Default 8. */
+  readonly bodyWireFactor: number;
+  /** Requests of one connection being answered; further ones are left unread until one is. Default 64. */
+  readonly pipelineMax: number;
+  /** Characters of a text to search; more: 400. Default 4,096. */
+  readonly searchMaxCharacters: number;
+  /** From the first byte of a request (or the end of the handshake) to the end of its headers; then 408. Default 10,000. */
+  readonly headersTimeoutMs: number;
+  /** From the end of the headers to the end of the body; then 408. Default 20,000. */
+  readonly bodyTimeoutMs: number;
+  /** A connection without a request is closed after so long. Default 30,000. */
+  readonly idleTimeoutMs: number;
+  /** TCP connected, TLS not: closed after so long. Default 10,000. */
+  readonly handshakeTimeoutMs: number;
+  /** Response bytes that the client does not take: closed after so long. Default 20,000. */
+  readonly writeTimeoutMs: number;
+  /** After the last response of a connection, how long the client may take to close its side. Default 1,000. */
+  readonly lingerMs: number;
+  /** TLS handshakes in progress on one thread; further connections wait. Default 64. */
+  readonly handshakesMax: number;
+  /** Connections waiting for their handshake on one thread; further ones are closed. Default 1,024. */
+  readonly handshakesWaitingMax: number;
+  /** Between two looks at the timeouts. Default 250. */
+  readonly sweepMs: number;
+}
+
+export const defaultWebLimits: WebLimits = {
+  urlMaxBytes: 8_192,
+  headersMaxBytes: 16_384,
+  headersMaxCount: 100,
+  bodyMaxBytes: 65_536,
+  bodyWireFactor: 8,
+  pipelineMax: 64,
+  searchMaxCharacters: 4_096,
+  headersTimeoutMs: 10_000,
+  bodyTimeoutMs: 20_000,
+  idleTimeoutMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  writeTimeoutMs: 20_000,
+  lingerMs: 1_000,
+  handshakesMax: 64,
+  handshakesWaitingMax: 1_024,
+  sweepMs: 250,
+};
+
+/**
+ * A clock for timeouts: the owner of the connections sets it at every sweep, so that reading it costs nothing on
+ * the path of a request. Coarse: up to `sweepMs` behind.
+ */
+export interface CoarseClock {
+  nowMs: number;
+}

@@ -1,0 +1,57 @@
+/** What moves between the MSUs. Within a thread these objects are passed by reference; between threads as bytes. */
+import { type InstanceId, instanceId, type Key, type MessageType, type RecordOf, record } from 'shoal';
+
+/** What the read MSU tells the http MSU of a connection. */
+export const clientEvent = { bytes: 0, end: 1, closed: 2, drain: 3 } as const;
+
+const clientFields = {
+  /** One of {@link clientEvent}. */
+  event: 'number',
+  /** Counts the events of a connection from 0: the http MSU sees whether it has seen them all. */
+  sequence: 'number',
+  /** The write instance on the connection's thread; 0: none, and the read instance writes itself. */
+  writer: 'number',
+  bytes: 'bytes?',
+} as const;
+export type ClientMessage = RecordOf<typeof clientFields>;
+export const clientMessage: MessageType<ClientMessage> = record(clientFields);
+
+const searchFields = { text: 'string' } as const;
+export type SearchMessage = RecordOf<typeof searchFields>;
+export const searchMessage: MessageType<SearchMessage> = record(searchFields);
+
+const foundFields = { count: 'number', labels: 'value' } as const;
+export type FoundMessage = RecordOf<typeof foundFields>;
+export const foundMessage: MessageType<FoundMessage> = record(foundFields);
+
+const responseFields = {
+  bytes: 'bytes',
+  /** After these bytes the connection ends. */
+  isLast: 'boolean',
+} as const;
+export type ResponseMessage = RecordOf<typeof responseFields>;
+export const responseMessage: MessageType<ResponseMessage> = record(responseFields);
+
+/** What the http MSU asks of the read instance that holds the connection. */
+export const controlAction = { hold: 0, release: 1, transmit: 2, transmitLast: 3, destroy: 4 } as const;
+
+const controlFields = {
+  /** One of {@link controlAction}. */
+  action: 'number',
+  bytes: 'bytes?',
+} as const;
+export type ControlMessage = RecordOf<typeof controlFields>;
+export const controlMessage: MessageType<ControlMessage> = record(controlFields);
+
+/** Connections of one read instance before its keys begin anew. */
+const keysPerReader = 2 ** 32;
+
+/** The flow key of a connection: unique in the app, and names the read instance that holds it. */
+export function connectionKey(reader: InstanceId, serial: number): Key {
+  return reader * keysPerReader + (serial % keysPerReader);
+}
+
+/** The read instance that holds a connection. */
+export function readerOf(key: Key): InstanceId {
+  return instanceId(Math.floor(key / keysPerReader));
+}

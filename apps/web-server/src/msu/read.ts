@@ -1,0 +1,280 @@
+/**
+ * **read**: takes accepted connections, does the TLS handshakes, and relays plaintext to the http MSU. Pinned: the
+ * sockets and their TLS sessions live here.
+ *
+ * A handshake costs a hundred times what a request costs, and OpenSSL does it outside of any handler. So their
+ * number in progress is bounded, what waits counts as queue, and every one that ends counts as an item of work:
+ * that is how a flood of them shows in the figures, and why this part can be cloned by itself.
+ */
+import { createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import {
+  type Connection,
+  connection,
+  defineMsu,
+  type ErrorNotice,
+  type InstanceId,
+  type Key,
+  type MsuContext,
+  type MsuType,
+  type Receives,
+  receives,
+  type Sends,
+  sends,
+} from 'shoal';
+import { busyResponse, encodeResponse } from '../http/response.ts';
+import { holder, SecureConnection } from '../http/secure-connection.ts';
+import type { CoarseClock, WebLimits } from '../limits.ts';
+import type { WebSettings } from '../settings.ts';
+import { type Credentials, readCredentials, watchCredentials } from '../tls/credentials.ts';
+import {
+  type ClientMessage,
+  type ControlMessage,
+  clientEvent,
+  clientMessage,
+  connectionKey,
+  controlAction,
+  controlMessage,
+} from './messages.ts';
+import { type KeyedOptions, Outbox } from './outbox.ts';
+import { threadConnections, threadWriters } from './thread-connections.ts';
+
+/** Between two looks at the certificate's files. */
+const certificateCheckMs = 2_000;
+
+/** A connection from the moment it is taken to the end of its handshake. */
+interface Handshake {
+  readonly socket: import('node:net').Socket;
+  readonly clientKey: Key;
+  readonly sinceMs: number;
+}
+
+/** A connection after its handshake. */
+interface Client {
+  readonly connection: SecureConnection;
+  readonly options: KeyedOptions;
+  sequence: number;
+}
+
+const noBytes = Buffer.alloc(0);
+
+type ReadOut = { readonly http: Sends<ClientMessage> };
+type ReadTimers = { readonly sweep: { periodMs: number }; readonly certificate: { periodMs: number } };
+export type ReadMsu = MsuType<
+  { readonly connections: Receives<Connection>; readonly control: Receives<ControlMessage> },
+  ReadOut,
+  ReadTimers
+>;
+
+/** What one read instance holds. */
+class Reader {
+  readonly #context: MsuContext<ReadOut, ReadTimers>;
+  readonly #limits: WebLimits;
+  readonly #busy: Buffer;
+  readonly #clock: CoarseClock;
+  readonly #outbox: Outbox<ClientMessage>;
+  readonly #clients = new Map<Key, Client>();
+  /** In progress; then those that wait their turn, oldest first. */
+  readonly #handshakes = new Map<TLSSocket, Handshake>();
+  readonly #waiting = new Set<Handshake>();
+  #secureContext: SecureContext;
+  #serial = 0;
+  #isDraining = false;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(context: MsuContext<ReadOut, ReadTimers>, settings: WebSettings, credentials: Credentials) {
+    this.#context = context;
+    this.#limits = settings.limits;
+    this.#busy = encodeResponse(busyResponse('too busy at the moment', settings.retryAfterSeconds), {
+      isKeepAlive: false,
+      isHead: false,
+    });
+    this.#clock = { nowMs: context.now() };
+    this.#secureContext = createSecureContext(credentials);
+    this.#outbox = new Outbox(context.out.http, {
+      onWaiting: (key, isWaiting) => this.#clients.get(key)?.connection.hold(holder.forwarding, isWaiting),
+      // Nobody serves this connection (any more): tell the client, if it can still be told.
+      onLost: (_message, key) => this.#clients.get(key)?.connection.transmit(this.#busy, true),
+    });
+  }
+
+  use(credentials: Credentials): void {
+    this.#secureContext = createSecureContext(credentials);
+  }
+
+  take(accepted: Connection, clientKey: Key): void {
+    const socket = this.#context.takeConnection(accepted);
+    if (socket === null) return;
+    this.#context.use('descriptors', 1);
+    socket.once('close', () => this.#context.use('descriptors', -1));
+    socket.on('error', () => undefined);
+    socket.setNoDelay(true);
+    const handshake = { socket, clientKey, sinceMs: this.#clock.nowMs };
+    if (this.#handshakes.size < this.#limits.handshakesMax) this.#begin(handshake);
+    else if (this.#waiting.size < this.#limits.handshakesWaitingMax) {
+      this.#waiting.add(handshake);
+      this.#context.waiting(1);
+    } else {
+      this.#context.count('refused');
+      socket.destroy();
+    }
+  }
+
+  /** What the http MSU asks of a connection. */
+  control(key: Key, { action, bytes }: ControlMessage): void {
+    const held = this.#clients.get(key)?.connection;
+    switch (action) {
+      case controlAction.hold:
+        return held?.hold(holder.session, true);
+      case controlAction.release:
+        return held?.hold(holder.session, false);
+      case controlAction.transmit:
+        return held?.transmit(bytes ?? noBytes, false);
+      case controlAction.transmitLast:
+        return held?.transmit(bytes ?? noBytes, true);
+      default:
+        return held?.destroy();
+    }
+  }
+
+  destroy(key: Key): void {
+    this.#clients.get(key)?.connection.destroy();
+  }
+
+  sweep(): void {
+    this.#clock.nowMs = this.#context.now();
+    const before = this.#clock.nowMs - this.#limits.handshakeTimeoutMs;
+    for (const [socket, handshake] of this.#handshakes) if (handshake.sinceMs <= before) socket.destroy();
+    for (const handshake of this.#waiting) {
+      if (handshake.sinceMs > before) break;
+      this.#forget(handshake);
+      handshake.socket.destroy();
+    }
+    for (const { connection: held } of this.#clients.values()) held.sweep();
+  }
+
+  /** Resolves when the last connection has ended. */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const client of this.#clients.values()) this.#tell(client, clientEvent.drain);
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      this.#checkEmpty();
+    });
+  }
+
+  close(): void {
+    for (const handshake of this.#waiting) handshake.socket.destroy();
+    for (const socket of this.#handshakes.keys()) socket.destroy();
+    for (const { connection: held } of this.#clients.values()) held.destroy();
+  }
+
+  #begin(handshake: Handshake): void {
+    const socket = new TLSSocket(handshake.socket, {
+      isServer: true,
+      secureContext: this.#secureContext,
+      // A client that has sent its last request still gets its answers.
+      allowHalfOpen: true,
+    } as TLSSocketOptions);
+    this.#handshakes.set(socket, handshake);
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#handshakes.delete(socket);
+      // Good or bad, it has cost what a handshake costs.
+      this.#context.work(1);
+    };
+    socket.once('secure', () => {
+      end();
+      this.#serve(socket, handshake.clientKey);
+      this.#beginNext();
+    });
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      if (isOver) return;
+      end();
+      this.#beginNext();
+    });
+  }
+
+  #beginNext(): void {
+    for (const handshake of this.#waiting) {
+      if (this.#handshakes.size >= this.#limits.handshakesMax) return;
+      this.#forget(handshake);
+      if (!handshake.socket.destroyed) this.#begin(handshake);
+    }
+    this.#checkEmpty();
+  }
+
+  #forget(handshake: Handshake): void {
+    if (this.#waiting.delete(handshake)) this.#context.waiting(-1);
+  }
+
+  #serve(socket: TLSSocket, clientKey: Key): void {
+    const key = connectionKey(this.#context.instanceId, this.#serial++);
+    const held = new SecureConnection(socket, this.#limits, this.#clock, {
+      onBytes: (bytes) => this.#tell(client, clientEvent.bytes, bytes),
+      onEnd: () => this.#tell(client, clientEvent.end),
+      onClosed: () => {
+        this.#clients.delete(key);
+        threadConnections.delete(key);
+        this.#tell(client, clientEvent.closed);
+        this.#checkEmpty();
+      },
+    });
+    const client: Client = { connection: held, options: { flowKey: key, clientKey }, sequence: 0 };
+    this.#clients.set(key, client);
+    threadConnections.set(key, held);
+    if (this.#isDraining) this.#tell(client, clientEvent.drain);
+  }
+
+  #tell(client: Client, event: number, bytes?: Buffer): void {
+    const [writer = 0 as InstanceId] = threadWriters;
+    this.#outbox.send({ event, sequence: client.sequence++, writer, bytes }, client.options);
+  }
+
+  #checkEmpty(): void {
+    if (this.#onEmpty === null || this.#clients.size + this.#handshakes.size + this.#waiting.size > 0) return;
+    this.#onEmpty();
+    this.#onEmpty = null;
+  }
+}
+
+export function defineRead(settings: WebSettings): ReadMsu {
+  return defineMsu({
+    name: 'read',
+    state: 'pinned',
+    execution: 'async',
+    colocation: 'connection',
+    dependencies: [{ msu: 'write', locality: 'local' }],
+    resources: ['descriptors'],
+    cost: { serviceTimeMs: 1, memoryMiB: 32 },
+    in: { connections: receives(connection()), control: receives(controlMessage) },
+    out: { http: sends(clientMessage) },
+    timers: {
+      sweep: { periodMs: settings.limits.sweepMs },
+      certificate: { periodMs: certificateCheckMs },
+    },
+    create(context) {
+      const reader = new Reader(context, settings, readCredentials(settings.credentialFiles));
+      const watch = watchCredentials(
+        settings.credentialFiles,
+        (credentials) => {
+          reader.use(credentials);
+          context.log('info', 'new certificate in use');
+        },
+        (text) => context.log('error', text),
+      );
+      return {
+        connections: (accepted, message) => reader.take(accepted, message.clientKey),
+        control: (asked, message) => reader.control(message.flowKey, asked),
+        sweep: () => reader.sweep(),
+        certificate: () => watch.check(),
+        // The http MSU failed on this connection: what the client gets from here on would be wrong.
+        onError: (notice: ErrorNotice) => reader.destroy(notice.flowKey),
+        onDrain: () => reader.drain(),
+        onClose: () => reader.close(),
+      };
+    },
+  });
+}

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import workerpool from 'workerpool';
+import { sessionOf } from './drive.ts';
+import { makePayloads, type Payload } from './payload.ts';
+import type { HopSystem } from './system.ts';
+import { workerFile } from './worker-file.ts';
+
+/** It has one setting that matters here, threads; a worker always has one task at a time. */
+export const workerpoolSystem: HopSystem = {
+  name: 'workerpool, threads',
+  system: 'workerpool',
+  kind: 'request',
+  where: 'cross-thread',
+  open: async (kind) => {
+    const pool = workerpool.pool(fileURLToPath(workerFile('workerpool')), {
+      workerType: 'thread',
+      minWorkers: 1,
+      maxWorkers: 1,
+      // Else the worker is started without this process's flags and cannot load our sources.
+      workerThreadOpts: { execArgv: process.execArgv },
+    });
+    const call = async (payload: Payload): Promise<Payload> => await pool.exec('answer', [payload]);
+    return sessionOf(call, makePayloads(kind), async () => await pool.terminate(true));
+  },
+};

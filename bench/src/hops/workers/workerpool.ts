@@ -1,0 +1,4 @@
+import workerpool from 'workerpool';
+import { answer } from '../payload.ts';
+
+workerpool.worker({ answer });

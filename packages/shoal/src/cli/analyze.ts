@@ -1,0 +1,166 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  type AnalysisResult,
+  analysisMaxPeriods,
+  analyze,
+  type CalculusBounds,
+  checkAdmissible,
+  type DelayRule,
+  describeGrowth,
+  type HopResult,
+  hopBounds,
+  ProfileError,
+  plotHtml,
+  plotSvg,
+  readAllotments,
+  readNetworkText,
+  toReport,
+} from '../profile/index.ts';
+import { describeAnalysis } from './analysis-text.ts';
+import { collectProblems, loadProfiles, readInput } from './profile-files.ts';
+
+interface AnalyzeFlags {
+  required: string[];
+  provided: string[];
+  receiver: string[];
+  profiles?: string;
+  network?: string;
+  periods: number;
+  delayRule: DelayRule;
+  composition: 'full' | 'first-period';
+  rate: 'mean' | 'max';
+  networkCalculus: boolean;
+  allot?: string;
+  json: boolean;
+  plot?: string;
+}
+
+/**
+ * Adds `shoal analyze`. Exit code 0: everything fits; 1: the input is wrong; 2: a backlog grows without bound or an
+ * allotment is not met, with a sentence for each on standard error.
+ */
+export function addAnalyzeCommand(program: Command): void {
+  program
+    .command('analyze')
+    .description('predict buffers and delays from traffic profiles, and say whether everything fits')
+    .option('--required <files...>', 'profiles of what senders send', [])
+    .option('--provided <files...>', 'profiles of what the links of nodes can carry', [])
+    .option('--receiver <files...>', 'profiles of what receivers take in', [])
+    .option('--profiles <folder>', 'load every profile of a folder; each file names its kind')
+    .option('--network <file>', 'topology, routes and multicast (default: all nodes are joined directly)')
+    .option('--periods <count>', 'hyperperiods to analyse', parsePeriods, 2)
+    .addOption(
+      new Option('--delay-rule <rule>', 'sup: exact supremum; left: the rule of the published tool')
+        .choices(['sup', 'left'])
+        .default('sup'),
+    )
+    .addOption(
+      new Option(
+        '--composition <rule>',
+        'full: follow data over the whole horizon; first-period: as the published tool',
+      )
+        .choices(['full', 'first-period'])
+        .default('full'),
+    )
+    .addOption(
+      new Option('--rate <column>', 'rates that senders send at').choices(['mean', 'max']).default('mean'),
+    )
+    .option(
+      '--network-calculus',
+      'add bounds over windows of time, valid for any alignment of the periods',
+      false,
+    )
+    .option('--allot <file>', 'buffers and delays that are allowed; what exceeds them is reported')
+    .option('--json', 'print JSON', false)
+    .option('--plot <file>', 'draw rates and cumulative data into a .svg or .html file')
+    .addHelpText('after', '\nExit code 2: a backlog grows without bound, or an allotment is not met.')
+    .action((flags: AnalyzeFlags) => {
+      process.exitCode = runAnalyze(flags);
+    });
+}
+
+function parsePeriods(text: string): number {
+  const periods = Number(text);
+  if (!Number.isSafeInteger(periods) || periods < 1 || periods > analysisMaxPeriods) {
+    throw new InvalidArgumentError(`Write a whole number from 1 to ${analysisMaxPeriods}.`);
+  }
+  return periods;
+}
+
+function runAnalyze(flags: AnalyzeFlags): number {
+  try {
+    const plot = flags.plot === undefined ? undefined : plotWriter(flags.plot);
+    const inputs = readInputs(flags);
+    const curves = plot !== undefined || flags.networkCalculus;
+    const { periods, delayRule, composition, rate: column } = flags;
+    const result = analyze(inputs.system, { periods, delayRule, composition, column, curves });
+    const complete: AnalysisResult = { ...result, warnings: [...inputs.warnings, ...result.warnings] };
+    const bounds = flags.networkCalculus ? boundsOf(complete) : undefined;
+    const growth = describeGrowth(complete);
+    const excesses = checkAdmissible(complete, inputs.allotments);
+    const violations = [...growth, ...excesses];
+    plot?.(complete, violations);
+    if (flags.json)
+      process.stdout.write(`${JSON.stringify(toReport(complete, violations, bounds), null, 2)}\n`);
+    else process.stdout.write(describeAnalysis(complete, { delayRule, bounds }));
+    for (const sentence of growth) process.stderr.write(`Unstable: ${sentence}\n`);
+    for (const sentence of excesses) process.stderr.write(`Does not fit: ${sentence}\n`);
+    return violations.length === 0 ? 0 : 2;
+  } catch (error) {
+    if (!(error instanceof ProfileError) && !(error instanceof RangeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+function readInputs(flags: AnalyzeFlags): {
+  system: Parameters<typeof analyze>[0];
+  warnings: readonly string[];
+  allotments: ReturnType<typeof readAllotments>;
+} {
+  let loaded: ReturnType<typeof loadProfiles> = { profiles: [], warnings: [] };
+  let network: ReturnType<typeof readNetworkText> | undefined;
+  let allotments: ReturnType<typeof readAllotments> = [];
+  const { required, provided, receiver } = flags;
+  const except = [flags.network, flags.allot].filter((file) => file !== undefined);
+  collectProblems([
+    () => {
+      loaded = loadProfiles({ required, provided, receiver, folder: flags.profiles, except });
+    },
+    () => {
+      if (flags.network !== undefined) network = readNetworkText(readInput(flags.network), flags.network);
+    },
+    () => {
+      if (flags.allot !== undefined) allotments = readAllotments(readInput(flags.allot), flags.allot);
+    },
+  ]);
+  return { system: { profiles: loaded.profiles, network }, warnings: loaded.warnings, allotments };
+}
+
+function boundsOf(result: AnalysisResult): Map<HopResult, CalculusBounds | undefined> {
+  const bounds = new Map<HopResult, CalculusBounds | undefined>();
+  for (const flow of result.flows) {
+    for (const hop of flow.hops) {
+      if (!bounds.has(hop)) bounds.set(hop, hopBounds(hop, result.hyperperiodSeconds));
+    }
+  }
+  return bounds;
+}
+
+function plotWriter(file: string): (result: AnalysisResult, violations: readonly string[]) => void {
+  const extension = path.extname(file).toLowerCase();
+  if (extension !== '.svg' && extension !== '.html') {
+    throw new ProfileError([
+      { source: file, message: 'a plot is written as .svg or .html: change the file name.' },
+    ]);
+  }
+  return (result, violations) => {
+    try {
+      writeFileSync(file, extension === '.svg' ? plotSvg(result) : plotHtml(result, violations));
+    } catch (error) {
+      throw new ProfileError([{ source: file, message: `cannot be written: ${(error as Error).message}.` }]);
+    }
+  };
+}

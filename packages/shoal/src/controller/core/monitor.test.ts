@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { instanceId, machineId, threadId } from '../../model/index.ts';
+import type { InstanceSample } from '../../wire/index.ts';
+import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
+import { lostGraceMs } from './constants.ts';
+import { Monitor } from './monitor.ts';
+
+const app = graph([msu('io', { isEntry: true }), msu('work')], ['io>work']);
+const places = deployment({ a: { main: [['io'], ['work']] }, b: { main: [['work']] } });
+
+test('whatever reports are lost, doubled or out of order, the sum of the windows is the newest counter', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 2, maxLength: 19 }), (order) => {
+      const monitor = new Monitor(app, places);
+      let newest = 0;
+      let first = 0;
+      for (const [index, sequence] of order.entries()) {
+        monitor.accept(
+          report(sequence, [sample(1, { accepted: sequence * 7, done: sequence * 5 })]),
+          index * 100,
+        );
+        if (index === 0) first = sequence;
+        newest = Math.max(newest, sequence);
+      }
+      const [instance] = [...monitor.type('work').instances];
+      const accepted = instance?.windows.reduce((sum, window) => sum + window.accepted, 0);
+      const completed = instance?.windows.reduce((sum, window) => sum + window.completed, 0);
+      const spanMs = instance?.windows.reduce((sum, window) => sum + window.dtMs, 0);
+      assert.equal(accepted, (newest - first) * 7);
+      assert.equal(completed, (newest - first) * 5);
+      assert.equal(spanMs, (newest - first) * 100);
+    }),
+  );
+});
+
+test('a late report of an incarnation that has ended does not turn the view back', () => {
+  const monitor = new Monitor(app, places);
+  monitor.accept(report(5, [sample(1)]), 0);
+  monitor.accept(report(1, [sample(7)], { incarnation: 'y' }), 100);
+  assert.deepEqual(monitor.accept(report(6, [sample(1)]), 200), []);
+  assert.deepEqual([...monitor.instances.keys()], [7]);
+});
+
+test('a restarted process loses its instances and gets those it reports', () => {
+  const monitor = new Monitor(app, places);
+  monitor.accept(report(1, [sample(1), sample(2)]), 0);
+  const incidents = monitor.accept(report(1, [sample(2)], { incarnation: 'y' }), 100);
+  const changes = incidents.map((incident) =>
+    incident.kind === 'instance-changed'
+      ? `${incident.instance.instanceId} ${incident.isGone ? 'gone' : 'new'}`
+      : incident.kind,
+  );
+  assert.deepEqual(changes, ['1 gone', '2 gone', 'process-restarted', '2 new']);
+});
+
+test('counters that went back began anew with their thread', () => {
+  const monitor = new Monitor(app, places);
+  monitor.accept(report(1, [sample(1, { accepted: 100, done: 90 })]), 0);
+  monitor.accept(report(2, [sample(1, { accepted: 4, done: 3 })]), 100);
+  const [instance] = [...monitor.type('work').instances];
+  assert.equal(instance?.windows.at(-1)?.accepted, 4);
+  assert.equal(instance?.windows.at(-1)?.completed, 3);
+});
+
+test('a process is suspect after 3 missed reports and dead after 10, while another is heard', () => {
+  const monitor = new Monitor(app, places);
+  monitor.accept(report(1, [sample(1)]), 0);
+  const seen: string[] = [];
+  for (let tick = 1; tick <= 14; tick++) {
+    const nowMs = tick * 100;
+    monitor.accept(report(tick, [sample(2)], { machine: machineId('b') }), nowMs);
+    for (const incident of monitor.check(nowMs))
+      if (incident.kind !== 'instance-changed') seen.push(`${tick} ${incident.kind}`);
+  }
+  assert.deepEqual(seen, ['4 process-suspect', '11 process-dead']);
+  assert.deepEqual([...monitor.instances.keys()], [2]);
+});
+
+test('the only process is never dead, and a pause of the controller blames nobody', () => {
+  const alone = new Monitor(app, places);
+  alone.accept(report(1, [sample(1)]), 0);
+  for (let nowMs = 100; nowMs <= 5_000; nowMs += 100) {
+    assert.ok(alone.check(nowMs).every(({ kind }) => kind === 'process-suspect'));
+  }
+  assert.equal(alone.instances.size, 1);
+
+  const paused = new Monitor(app, places);
+  paused.accept(report(1, [sample(1)]), 0);
+  paused.accept(report(1, [sample(2)], { machine: machineId('b') }), 0);
+  paused.check(100);
+  assert.deepEqual(paused.check(8_000), []);
+  assert.ok([...paused.processes.values()].every(({ status }) => status === 'alive'));
+});
+
+test('an instance whose thread is being replaced counts as before; not back in time, or given up, it is lost', () => {
+  const monitor = new Monitor(app, places);
+  const phase = (): string | undefined => [...monitor.type('work').instances][0]?.phase;
+  const lost = sample(1, { phase: 'lost' });
+  monitor.accept(report(1, [sample(1)]), 0);
+  monitor.accept(report(2, [lost]), 200);
+  monitor.accept(report(3, [lost]), 200 + lostGraceMs - 1);
+  assert.equal(phase(), 'serving');
+  monitor.accept(report(4, [lost]), 200 + lostGraceMs);
+  assert.equal(phase(), 'lost');
+  monitor.accept(report(9, [sample(1)]), 900);
+  assert.equal(phase(), 'serving');
+  const event = {
+    atMs: 1_000,
+    kind: 'instance-given-up' as const,
+    threadId: threadId(2),
+    instanceId: instanceId(1),
+    msu: 'work',
+    detail: '',
+  };
+  monitor.accept(report(10, [sample(1, { phase: 'lost' })], { events: [event] }), 1_000);
+  assert.equal(phase(), 'lost');
+});
+
+test('the queue counts as persistent only for as long as reports have shown it', () => {
+  const monitor = new Monitor(app, places);
+  const queued = (sequence: number, min: number): number => {
+    monitor.accept(report(sequence, [sample(1, { queueLengthMin: min, queueLength: min })]), sequence * 100);
+    return [...monitor.type('work').instances][0]?.queuedForMs ?? -1;
+  };
+  assert.equal(queued(1, 2), 100);
+  assert.equal(queued(2, 1), 200);
+  assert.equal(queued(5, 1), 300, 'two reports are missing: what they would have shown is not known');
+  assert.equal(queued(6, 0), 0);
+});
+
+test('CPU time of a shared thread goes to those who used it', () => {
+  const monitor = new Monitor(app, places);
+  const both = (busyOne: number, busyTwo: number): InstanceSample[] => [
+    sample(1, { busyMs: busyOne }),
+    sample(2, { msu: 'io', busyMs: busyTwo, inService: 1 }),
+  ];
+  monitor.accept(report(1, both(0, 0), { threads: [thread(2, 0)] }), 0);
+  monitor.accept(report(2, both(30, 10), { threads: [thread(2, 80)] }), 100);
+  const cpu = [...monitor.instances.values()].map((instance) =>
+    Math.round(instance.windows.at(-1)?.cpuMs ?? 0),
+  );
+  assert.deepEqual(cpu, [30, 50], 'what is not booked yet is of the one that has a message in service');
+});

@@ -1,0 +1,411 @@
+// Whole systems: against an independent simulation, and the semantics that the published tool gets wrong.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { analyze } from './analyze.ts';
+import { ProfileError } from './errors.ts';
+import { add, divide, type Exact, exact, less, max, multiply, sign, subtract, toNumber } from './exact.ts';
+import { everySecond, exampleProvided, networkOf, rowsOf, singleLink } from './example-systems.ts';
+import { simulate } from './network-oracle.ts';
+import { directNetwork, type Network } from './network-text.ts';
+import { createProfile, type TrafficProfile } from './profile.ts';
+import type { Cumulative } from './steps.ts';
+import { planSystem } from './system.ts';
+
+interface System {
+  profiles: TrafficProfile[];
+  network: Network;
+}
+
+const nodes = ['a', 'b', 'c', 'd'];
+const routes = fc.shuffledSubarray(nodes, { minLength: 2, maxLength: 4 });
+const rates = (most: number): fc.Arbitrary<[number, number][]> =>
+  fc.uniqueArray(fc.integer({ min: 1, max: 5 }), { maxLength: 3 }).chain((times) =>
+    fc
+      .array(fc.integer({ min: 0, max: most }), {
+        minLength: times.length + 1,
+        maxLength: times.length + 1,
+      })
+      .map((values) =>
+        [0, ...times.sort((x, y) => x - y)].map((time, k): [number, number] => [time, values[k]!]),
+      ),
+  );
+const periods = fc.constantFrom<Exact>(6, 9, 18, divide(36, 5));
+
+/** One to four flows over up to four nodes with routes of any shape, rational periods and constant latencies. */
+const systems: fc.Arbitrary<System> = fc
+  .record({
+    flows: fc.array(
+      fc.record({ route: routes, period: periods, sent: rates(6), taken: rates(9), takenPeriod: periods }),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    ),
+    links: fc.tuple(
+      ...nodes.map(() =>
+        fc.record({ period: periods, rates: rates(12), latency: fc.constantFrom('0', '0.25', '1/3', '2') }),
+      ),
+    ),
+  })
+  .map(({ flows, links }) => ({
+    profiles: [
+      ...flows.flatMap(({ route, period, sent, taken, takenPeriod }, k) => [
+        createProfile({
+          kind: 'required',
+          node: route[0]!,
+          flow: `f${k}`,
+          priority: k,
+          periodSeconds: period,
+          rows: rowsOf(sent),
+        }),
+        createProfile({
+          kind: 'receiver',
+          node: route[route.length - 1]!,
+          flow: `f${k}`,
+          periodSeconds: takenPeriod,
+          rows: rowsOf(taken),
+        }),
+      ]),
+      ...links.map(({ period, rates: carried, latency }, k) =>
+        createProfile({
+          kind: 'provided',
+          node: nodes[k]!,
+          periodSeconds: period,
+          rows: carried.map(([timeSeconds, meanBitsPerSecond]) => ({
+            timeSeconds,
+            meanBitsPerSecond,
+            latencySeconds: latency,
+          })),
+        }),
+      ),
+    ],
+    network: directNetworkWith(flows.map(({ route }) => route)),
+  }));
+
+/** The first of several routes between the same nodes counts for all of them. */
+function directNetworkWith(all: string[][]): Network {
+  const first = new Map<string, string[]>();
+  for (const route of all) {
+    const key = JSON.stringify([route[0], route[route.length - 1]]);
+    if (!first.has(key)) first.set(key, route);
+  }
+  return networkOf([...first.values()]);
+}
+
+/** The longest time from a level being sent to it being delivered, by scanning both functions. */
+function longestDelay(sent: Cumulative, delivered: Cumulative, end: Exact): Exact {
+  const at = (data: Cumulative, level: Exact, last: boolean): Exact | undefined => {
+    let found: Exact | undefined;
+    for (let k = 1; k < data.times.length; k += 1) {
+      const [from, to] = [data.values[k - 1]!, data.values[k]!];
+      if (less(level, from) || less(to, level)) continue;
+      const rise = subtract(to, from);
+      const share = sign(rise) === 0 ? (last ? 1 : 0) : divide(subtract(level, from), rise);
+      const time = add(data.times[k - 1]!, multiply(share, subtract(data.times[k]!, data.times[k - 1]!)));
+      if (last || found === undefined) found = time;
+    }
+    return found;
+  };
+  const [asked, served] = [sent, delivered].map((data) => data.values[data.values.length - 1]!) as [
+    Exact,
+    Exact,
+  ];
+  let longest: Exact = 0;
+  for (const level of [...sent.values, ...delivered.values]) {
+    longest = max(longest, subtract(at(delivered, level, false) ?? end, at(sent, level, false)!));
+    if (!less(level, asked)) continue;
+    const left = less(level, served) ? at(delivered, level, true)! : end;
+    longest = max(longest, subtract(left, at(sent, level, true)!));
+  }
+  return longest;
+}
+
+test('buffers, backlogs and end-to-end delays of random networks equal an independent simulation', () => {
+  fc.assert(
+    fc.property(systems, fc.integer({ min: 1, max: 3 }), (system, count) => {
+      const plan = planSystem(system);
+      const result = analyze(system, { periods: count });
+      const wanted = simulate(plan, count);
+      const end = multiply(result.hyperperiodSeconds, count);
+      for (const [k, branch] of plan.branches.entries()) {
+        const flow = result.flows[k]!;
+        const hops = [
+          ...branch.transmitters.map((transmitter) => wanted.transmitters.get(transmitter)!),
+          wanted.receivers.get(branch.receiver!.profile)!,
+        ];
+        assert.deepEqual(
+          flow.hops.map((hop) => [hop.buffer.bits, hop.unservedBits, hop.backlogBitsAtHyperperiods]),
+          hops.map((hop) => [hop.peak, hop.backlog, hop.backlogsAtHyperperiods]),
+        );
+        assert.deepEqual(
+          flow.endToEnd.delaySeconds,
+          longestDelay(wanted.sent[k]!, wanted.delivered[k]!, end),
+        );
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('stability says what many hyperperiods show: the backlog ends up growing by just that much in each', () => {
+  fc.assert(
+    fc.property(systems, (system) => {
+      const result = analyze(system, { periods: 12 });
+      let sum: Exact = 0;
+      for (const flow of result.flows) {
+        for (const hop of flow.hops) {
+          const [before, last] = hop.backlogBitsAtHyperperiods.slice(-2);
+          assert.deepEqual(subtract(last!, before!), hop.growthBitsPerHyperperiod);
+          sum = add(sum, hop.growthBitsPerHyperperiod);
+        }
+      }
+      assert.deepEqual(result.growthBitsPerHyperperiod, sum);
+      assert.equal(result.stable, sign(sum) === 0);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('the figures do not depend on the units in which a system is written', () => {
+  fc.assert(
+    fc.property(systems, (system) => {
+      const scaled = system.profiles.map((profile) =>
+        createProfile({
+          ...profile,
+          periodSeconds: divide(profile.periodSeconds, 7),
+          rows: profile.rows.map((row) => ({
+            timeSeconds: divide(row.timeSeconds, 7),
+            meanBitsPerSecond: multiply(row.meanBitsPerSecond, divide(1, 3)),
+            latencySeconds: divide(row.latencySeconds, 7),
+          })),
+        }),
+      );
+      const [plain, other] = [analyze(system), analyze({ ...system, profiles: scaled })];
+      assert.deepEqual(
+        other.flows.map(({ endToEnd, hops }) => [endToEnd.delaySeconds, hops.map((hop) => hop.buffer.bits)]),
+        plain.flows.map(({ endToEnd, hops }) => [
+          divide(endToEnd.delaySeconds, 7),
+          hops.map((hop) => divide(hop.buffer.bits, 21)),
+        ]),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
+const wide = (node: string): TrafficProfile =>
+  createProfile({ kind: 'provided', node, periodSeconds: 10, rows: rowsOf([[0, 10_000]]) });
+
+test('several flows into one receiver fill one buffer, and each is delayed by all of them', () => {
+  const sender = (name: string, rate: number): TrafficProfile =>
+    createProfile({
+      kind: 'required',
+      node: name,
+      name,
+      flow: 'news',
+      priority: 1,
+      periodSeconds: 10,
+      rows: rowsOf([
+        [0, rate],
+        [2, 0],
+      ]),
+    });
+  const receiver = createProfile({
+    kind: 'receiver',
+    node: 'z',
+    flow: 'news',
+    periodSeconds: 10,
+    rows: rowsOf([[0, 100]]),
+  });
+  const profiles = [sender('a', 100), sender('b', 200), wide('a'), wide('b'), receiver];
+  const { flows, stable } = analyze({ profiles });
+  assert.equal(stable, true);
+  for (const flow of flows) {
+    const hop = flow.hops[1]!;
+    assert.deepEqual([hop.buffer.bits, hop.buffer.timeSeconds, hop.delay.seconds], [400, 2, 4]);
+    // 600 bits in two seconds, 100 a second: the last bit of either sender leaves at 6 s.
+    assert.deepEqual([flow.endToEnd.delaySeconds, flow.endToEnd.timeSeconds], [4, 2]);
+  }
+  assert.deepEqual(
+    flows.map((flow) => flow.hops[1]!.sharedWith),
+    [['b'], ['a']],
+  );
+});
+
+test('a flow that shares a receive buffer is delayed only as much as its own bits are', () => {
+  const sender = (name: string, rows: readonly (readonly [Exact, Exact])[]): TrafficProfile =>
+    createProfile({
+      kind: 'required',
+      node: name,
+      name,
+      flow: 'news',
+      priority: 1,
+      periodSeconds: 10,
+      rows: rowsOf(rows),
+    });
+  const receiver = createProfile({
+    kind: 'receiver',
+    node: 'z',
+    flow: 'news',
+    periodSeconds: 10,
+    rows: rowsOf([[0, 100]]),
+  });
+  const early = sender('early', [
+    [0, 100],
+    [1, 0],
+  ]);
+  const burst = sender('burst', [
+    [0, 0],
+    [1, 300],
+    [2, 0],
+  ]);
+  const { flows } = analyze({ profiles: [early, burst, wide('early'), wide('burst'), receiver] });
+  const delays = Object.fromEntries(flows.map((flow) => [flow.name, flow.endToEnd.delaySeconds]));
+  assert.deepEqual(delays, { early: 0, burst: 2 });
+});
+
+test('with multicast a shared node transmits once and the branches go on from there', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    flow: 'tv',
+    priority: 1,
+    periodSeconds: 10,
+    rows: rowsOf([[0, 60]]),
+  });
+  const sink = (node: string): TrafficProfile =>
+    createProfile({ kind: 'receiver', node, flow: 'tv', periodSeconds: 10, rows: rowsOf([[0, 60]]) });
+  const link = (node: string, rate: number, latency: string): TrafficProfile =>
+    createProfile({ kind: 'provided', node, periodSeconds: 10, rows: rowsOf([[0, rate, exact(latency)]]) });
+  const profiles = [source, sink('c'), sink('d'), link('a', 100, '0.5'), link('b', 80, '0.25')];
+  const paths = [
+    ['a', 'b', 'c'],
+    ['a', 'b', 'd'],
+  ];
+  const multicast = analyze({ profiles, network: networkOf(paths, true) });
+  assert.equal(multicast.stable, true);
+  assert.deepEqual(
+    multicast.flows.map(({ endToEnd }) => toNumber(endToEnd.delaySeconds)),
+    [0.75, 0.75],
+  );
+  // Without it the second copy gets only what the first has left: 40 of the 60 bits a second.
+  const unicast = analyze({ profiles, network: networkOf(paths) });
+  assert.equal(unicast.stable, false);
+  assert.deepEqual(
+    unicast.flows.map(({ hops }) => hops[0]!.growthBitsPerHyperperiod),
+    [0, 200],
+  );
+});
+
+test('several provided profiles of one node add up', () => {
+  const [required, provided, receiver] = singleLink(exampleProvided) as [
+    TrafficProfile,
+    TrafficProfile,
+    TrafficProfile,
+  ];
+  const half = createProfile({
+    ...provided,
+    rows: provided.rows.map((row) => ({
+      timeSeconds: row.timeSeconds,
+      meanBitsPerSecond: divide(row.meanBitsPerSecond, 2),
+    })),
+  });
+  assert.deepEqual(
+    analyze({ profiles: [required, half, half, receiver] }),
+    analyze({ profiles: [required, provided, receiver] }),
+  );
+});
+
+test('latency that changes over the period delays each bit by its own latency', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    priority: 1,
+    periodSeconds: 8,
+    rows: rowsOf([[0, 8]]),
+  });
+  const link = createProfile({
+    kind: 'provided',
+    node: 'a',
+    periodSeconds: 8,
+    rows: rowsOf([
+      [0, 8, 0],
+      [4, 8, 2],
+    ]),
+  });
+  const sink = createProfile({ kind: 'receiver', node: 'b', periodSeconds: 8, rows: rowsOf([[0, 100]]) });
+  const { flows } = analyze({ profiles: [source, link, sink] }, { curves: true });
+  const arrived = flows[0]!.hops[1]!.curves!.required;
+  // Rising by half a second a second it spreads 8 bit/s to 16/3, falling again it presses them into 16.
+  assert.deepEqual(arrived, { times: [0, 6, 8, 14], rates: [divide(16, 3), 16, divide(16, 3), 16], end: 16 });
+  assert.deepEqual(flows[0]!.endToEnd, { delaySeconds: 2, timeSeconds: 4, sumOfHopDelaysSeconds: 0 });
+});
+
+test('a horizon of many hyperperiods that repeat is not worked through, and gives the same figures', () => {
+  const profiles = singleLink(exampleProvided);
+  const [few, many] = [analyze({ profiles }, { periods: 4 }), analyze({ profiles }, { periods: 10_000 })];
+  assert.deepEqual(many.flows[0]!.hops[1]!.buffer, few.flows[0]!.hops[1]!.buffer);
+  assert.equal(many.flows[0]!.hops[0]!.backlogBitsAtHyperperiods.length, 10_000);
+  assert.deepEqual(new Set(many.flows[0]!.hops[0]!.backlogBitsAtHyperperiods), new Set([39_000]));
+});
+
+test('a backlog that is bounded but still changing at the horizon is warned of', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    priority: 1,
+    periodSeconds: 4,
+    rows: rowsOf([[0, 4]]),
+  });
+  const link = createProfile({ kind: 'provided', node: 'a', periodSeconds: 4, rows: rowsOf([[0, 4, 3]]) });
+  const sink = createProfile({
+    kind: 'receiver',
+    node: 'b',
+    periodSeconds: 4,
+    rows: rowsOf([
+      [0, 8],
+      [2, 0],
+    ]),
+  });
+  const result = analyze({ profiles: [source, link, sink] }, { periods: 2 });
+  assert.equal(result.stable, true);
+  assert.match(
+    result.warnings.join(),
+    /the receiver receiver at node b had not settled: its backlog went from 4 to 8 bits/,
+  );
+  assert.deepEqual(analyze({ profiles: [source, link, sink] }, { periods: 3 }).warnings, []);
+});
+
+test('a system that does not fit together is refused with everything that is wrong', () => {
+  const profiles = [
+    everySecond([1], { node: 'a', flow: 'one' }),
+    everySecond([1], { node: 'a', flow: 'two' }),
+    everySecond([1], { node: 'b', flow: 'one', kind: 'receiver' }),
+    everySecond([1], { node: 'b', flow: 'one', kind: 'receiver' }),
+    everySecond([1], { node: 'c', flow: 'two', kind: 'receiver' }),
+  ];
+  const network = { ...directNetwork, neighbours: new Map([['a', ['b']]]) };
+  assert.throws(
+    () => analyze({ profiles: [...profiles, everySecond([1], { node: 'd', flow: 'three' })], network }),
+    (error: unknown) => {
+      assert.ok(error instanceof ProfileError);
+      const text = error.message;
+      assert.match(text, /node b has two receiver profiles for flow one: keep one/);
+      assert.match(text, /no route from a to c for two: write `topology: a : c`/);
+      assert.match(text, /node a transmits one but has no provided profile/);
+      assert.match(text, /node d transmits three but has no provided profile/);
+      return true;
+    },
+  );
+  const samePriority = [...singleLink([1]), everySecond([1], { node: '1', flow: 'other' })];
+  assert.throws(
+    () => analyze({ profiles: samePriority }),
+    /topic1 and other both have priority 1 on the link of node 1/,
+  );
+  assert.throws(() => analyze({ profiles: [] }), /no required profile/);
+  assert.throws(
+    () => analyze({ profiles: singleLink([1]) }, { periods: 0 }),
+    /periods must be a whole number from 1/,
+  );
+});

@@ -1,0 +1,155 @@
+import { Capacity } from './capacity.ts';
+import { add, divide, type Exact, less, multiply, sign, subtract } from './exact.ts';
+import { pushStep, type Steps, stepEnd } from './steps.ts';
+
+/** A value and the earliest time at which it is reached. */
+export interface Peak {
+  readonly time: Exact;
+  readonly value: Exact;
+}
+
+/**
+ * A work-conserving server with a FIFO buffer, fed window by window: `l(t) = min over s ≤ t of r(s) + p(t) − p(s)`,
+ * where `r` is the data asked to be sent, `p` the data that could be sent and `l` the data that is sent.
+ *
+ * Unused capacity is lost, so at any instant the server either forwards what arrives (no backlog and enough
+ * capacity) or uses all the capacity there is. The only new break points are the instants at which a backlog ends.
+ * Cost: one pass over the break points of both functions.
+ *
+ * Invariants
+ * - V1 `backlog` is `r − l` at the end of the last window, never negative;
+ * - V2 `output + remaining = provided` at every instant, and both are at least 0;
+ * - V3 `peak` is the greatest backlog so far at its earliest time; 0 at time 0 when nothing ever waited.
+ */
+export class Server {
+  /** Bits waiting at the end of the last window. */
+  backlog: Exact = 0;
+  /** The greatest backlog so far. */
+  peak: Peak = { time: 0, value: 0 };
+
+  /**
+   * Serves one window, which continues the last one; both functions cover exactly it. Returns what is sent and
+   * writes what is left over into `remaining`.
+   */
+  serve(required: Steps, provided: Capacity, remaining: Capacity): Steps {
+    const output: Steps = { times: [], rates: [], end: required.end };
+    // Each step of either function can end in one step of the result and in one end of a backlog.
+    remaining.clear(required.end, 2 * (required.times.length + provided.length));
+    const at: Position = { i: 0, j: 0, time: required.times[0]! };
+    while (less(at.time, required.end)) {
+      if (this.backlog === 0 && typeof at.time === 'number') {
+        forwardWhole(required, provided, remaining, output, at, at.time);
+        if (!less(at.time, required.end)) break;
+      }
+      this.#step(required, provided, remaining, output, at);
+    }
+    return output;
+  }
+
+  /** From `at.time` to the next break point of either function or to the end of the backlog. */
+  #step(required: Steps, provided: Capacity, remaining: Capacity, output: Steps, at: Position): void {
+    const { i, j, time } = at;
+    const nextRequired = stepEnd(required, i);
+    const nextProvided = provided.stepEnd(j);
+    let next = less(nextProvided, nextRequired) ? nextProvided : nextRequired;
+    const capacity = provided.rateAt(j);
+    const rate = required.rates[i]!;
+    const growth = subtract(rate, capacity);
+    const idle = this.backlog === 0 && sign(growth) <= 0;
+    pushStep(output.times, output.rates, time, idle ? rate : capacity);
+    remaining.push(time, idle ? subtract(capacity, rate) : 0);
+    let backlog: Exact = idle ? 0 : add(this.backlog, multiply(growth, subtract(next, time)));
+    if (sign(backlog) < 0) {
+      next = add(time, divide(this.backlog, subtract(capacity, rate)));
+      backlog = 0;
+    } else {
+      if (!less(nextProvided, nextRequired)) at.i += 1;
+      if (!less(nextRequired, nextProvided)) at.j += 1;
+    }
+    this.backlog = backlog;
+    at.time = next;
+    if (less(this.peak.value, backlog)) this.peak = { time: next, value: backlog };
+  }
+}
+
+/** How far a window has been served: the current step of each function, and the time. */
+interface Position {
+  i: number;
+  j: number;
+  time: Exact;
+}
+
+/**
+ * Forwards what arrives as long as there is no backlog, capacity suffices and all numbers are whole, and moves `at`
+ * to where that ends. Whatever this loop cannot do is left to the general step.
+ */
+function forwardWhole(
+  required: Steps,
+  provided: Capacity,
+  remaining: Capacity,
+  output: Steps,
+  at: Position,
+  from: number,
+): void {
+  const { times, rates, length } = provided;
+  const { times: leftTimes, rates: leftRates } = remaining;
+  const last = required.times.length - 1;
+  const end = typeof provided.end === 'number' ? provided.end : -1;
+  let { i, j } = at;
+  let time = from;
+  let count = remaining.length;
+  // −1 stands for a rate that is no whole number, and equals no rate below.
+  let before = count > 0 ? Math.max(leftRates[count - 1]!, -1) : -1;
+  while (i <= last) {
+    const rate = required.rates[i]!;
+    const stop = stepEnd(required, i);
+    if (typeof rate !== 'number' || typeof stop !== 'number' || !(rates[j]! >= rate)) break;
+    pushStep(output.times, output.rates, time, rate);
+    let next = 0;
+    for (;;) {
+      const left = rates[j]! - rate;
+      if (!(left >= 0)) break;
+      next = j + 1 < length ? times[j + 1]! : end;
+      if (next < 0) break;
+      if (left !== before) {
+        leftTimes[count] = time;
+        leftRates[count] = left;
+        before = left;
+        count += 1;
+      }
+      if (next > stop) {
+        time = stop;
+        break;
+      }
+      j += 1;
+      time = next;
+      if (next === stop) break;
+    }
+    if (time !== stop) break;
+    i += 1;
+  }
+  remaining.length = count;
+  at.i = i;
+  at.j = j;
+  at.time = time;
+}
+
+/** What a server sends and what it leaves over. */
+export interface Convolution {
+  /** `l = r ⊗ p`. */
+  readonly output: Steps;
+  /** `p − l`. */
+  readonly remaining: Steps;
+  /** The greatest vertical distance of `r` and `l`, and the earliest time at which it is reached. */
+  readonly buffer: Peak;
+  /** `r − l` at the end. */
+  readonly backlog: Exact;
+}
+
+/** Sends `required` by `provided`, which has the same domain: one flow, one link, no carry-over. */
+export function convolve(required: Steps, provided: Steps): Convolution {
+  const server = new Server();
+  const remaining = new Capacity();
+  const output = server.serve(required, new Capacity().load(provided), remaining);
+  return { output, remaining: remaining.toSteps(), buffer: server.peak, backlog: server.backlog };
+}

@@ -1,0 +1,453 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { createCodec, Envelope } from '../wire/index.ts';
+import {
+  createLaneMemory,
+  doneCode,
+  ends,
+  failedCode,
+  type LaneBounds,
+  LaneProbe,
+  LaneReader,
+  LaneWriter,
+  rankOf,
+} from './lane.ts';
+
+const codec = createCodec({ kind: 'bytes', fields: null });
+const small: LaneBounds = { slots: 8, maxMessages: 8, spillBytes: 4_096, messageMaxBytes: 2_048 };
+const nearWrap = 2 ** 31 - 5;
+
+function header(id: number): Envelope {
+  const envelope = new Envelope();
+  envelope.id = id;
+  envelope.enqueuedAtMs = id;
+  return envelope;
+}
+
+/** Bytes that name their message, so that a payload of another one is noticed. */
+function payload(id: number, length: number): Buffer {
+  return Buffer.alloc(length, (id * 31 + length) & 255);
+}
+
+test('a message arrives with its whole header and payload', () => {
+  const memory = createLaneMemory(small);
+  const sent = Object.assign(new Envelope(), {
+    kind: 2,
+    port: 513,
+    id: 2 ** 52 + 1,
+    flowKey: 2 ** 53 - 1,
+    clientKey: 77,
+    sender: 1_000_000,
+    origin: 3,
+    prior: [4, 5, 6, 7, 8, 9],
+    enqueuedAtMs: 123.456,
+    deadlineAtMs: Number.POSITIVE_INFINITY,
+    priority: -3,
+    isTraced: true,
+    correlation: -1,
+  });
+  assert.equal(new LaneWriter(memory).write(sent, codec, payload(1, 90)), 'accepted');
+  const reader = new LaneReader(memory, true);
+  assert.equal(reader.poll(), 1);
+  const got = new Envelope();
+  const index = reader.take(got);
+  assert.deepEqual({ ...got }, { ...sent });
+  assert.deepEqual(reader.payload(index, codec), payload(1, 90));
+});
+
+test('a full lane refuses, a too large message is refused, and both are accepted elsewhere or later', () => {
+  const memory = createLaneMemory(small);
+  const writer = new LaneWriter(memory);
+  for (let id = 0; id < 8; id++) {
+    assert.equal(writer.credit(), 8 - id);
+    assert.equal(writer.write(header(id), codec, payload(id, 1)), 'accepted');
+  }
+  assert.equal(writer.credit(), 0);
+  assert.equal(writer.write(header(8), codec, payload(8, 1)), 'queue-full');
+  const reader = new LaneReader(memory, true);
+  reader.poll();
+  reader.finish(reader.take(new Envelope()), doneCode);
+  assert.equal(writer.write(header(8), codec, payload(8, 2_049)), 'too-large');
+  assert.equal(writer.write(header(8), codec, payload(8, 2_048)), 'accepted');
+  assert.equal(writer.write(header(9), codec, payload(9, 1)), 'queue-full');
+});
+
+test('what is reserved stays free for those that do not reserve', () => {
+  const writer = new LaneWriter(createLaneMemory(small));
+  for (let id = 0; id < 5; id++) assert.equal(writer.write(header(id), codec, payload(id, 1), 3), 'accepted');
+  assert.equal(writer.write(header(5), codec, payload(5, 1), 3), 'queue-full');
+  assert.equal(writer.write(header(5), codec, payload(5, 1)), 'accepted');
+});
+
+test('a full spill area refuses large messages only, and gives way when they end', () => {
+  const memory = createLaneMemory(small);
+  const writer = new LaneWriter(memory);
+  assert.equal(writer.write(header(0), codec, payload(0, 2_048)), 'accepted');
+  assert.equal(writer.write(header(1), codec, payload(1, 2_048)), 'accepted');
+  assert.equal(writer.write(header(2), codec, payload(2, 200)), 'queue-full');
+  assert.equal(writer.write(header(2), codec, payload(2, 100)), 'accepted');
+  const reader = new LaneReader(memory, true);
+  reader.poll();
+  reader.finish(reader.take(new Envelope()), doneCode);
+  assert.equal(writer.write(header(3), codec, payload(3, 2_000)), 'accepted');
+});
+
+test('a payload that its codec refuses leaves the lane as it was', () => {
+  const memory = createLaneMemory(small);
+  const writer = new LaneWriter(memory);
+  assert.throws(() => writer.write(header(0), codec, 'not bytes'), TypeError);
+  assert.equal(writer.pending(), 0);
+  assert.equal(writer.write(header(1), codec, payload(1, 1_000)), 'accepted');
+  const reader = new LaneReader(memory, true);
+  assert.equal(reader.poll(), 1);
+  assert.deepEqual(reader.payload(reader.take(new Envelope()), codec), payload(1, 1_000));
+});
+
+test('ranks: fifo by time, priority by time less a second a step, edf by deadline with none last', () => {
+  assert.equal(rankOf('fifo', 50, 9, 3), 50);
+  assert.ok(rankOf('priority', 1_500, 1, 0) < rankOf('priority', 600, 0, 0));
+  assert.ok(rankOf('priority', 1_500, 1, 0) > rankOf('priority', 499, 0, 0), 'waiting overtakes priority');
+  assert.ok(rankOf('edf', 0, 0, 10) < rankOf('edf', 0, 0, 11));
+  assert.ok(rankOf('edf', 0, 0, 1e12) < rankOf('edf', 0, 0, Number.POSITIVE_INFINITY));
+});
+
+type Step =
+  | { kind: 'write'; length: number }
+  | { kind: 'poll' }
+  | { kind: 'take' }
+  | { kind: 'keep' }
+  | { kind: 'startKept' }
+  | { kind: 'finish'; which: number; end: number };
+
+const length = fc.oneof(
+  fc.nat(300),
+  fc.constantFrom(0, 159, 160, 161, 1_024, 2_047, 2_048, 2_049),
+  fc.nat(2_060),
+);
+const steps = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('write' as const), length }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('poll' as const) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('keep' as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('startKept' as const) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('finish' as const),
+        which: fc.nat(7),
+        end: fc.nat(ends.length - 1),
+      }),
+    },
+  ),
+  { maxLength: 120 },
+);
+
+/** Runs steps against a lane and against a plain queue. */
+class LaneModel {
+  readonly memory;
+  writer: LaneWriter;
+  reader: LaneReader;
+  readonly probe;
+  readonly isOrdered: boolean;
+  nextId = 1;
+  readonly accepted: { id: number; length: number }[] = [];
+  /** Positions in `accepted`. */
+  taken = 0;
+  readonly kept: { index: number; at: number }[] = [];
+  readonly running: { index: number; at: number }[] = [];
+  readonly endedAt = new Set<number>();
+  readonly counts = ends.map(() => 0);
+
+  constructor(isOrdered: boolean, first: number, bounds: LaneBounds = small) {
+    this.isOrdered = isOrdered;
+    this.memory = createLaneMemory(bounds, first);
+    this.writer = new LaneWriter(this.memory);
+    this.reader = new LaneReader(this.memory, isOrdered);
+    this.probe = new LaneProbe(this.memory);
+  }
+
+  run(step: Step): void {
+    switch (step.kind) {
+      case 'write':
+        return this.write(step.length);
+      case 'poll':
+        assert.equal(this.reader.poll(), this.accepted.length - this.taken);
+        return;
+      case 'take':
+        return this.take();
+      case 'keep':
+        return this.keep();
+      case 'startKept':
+        return this.startKept();
+      case 'finish':
+        return this.finish(step.which, step.end);
+    }
+  }
+
+  /** Messages that still need their slot: from the oldest that has not ended. */
+  get held(): number {
+    let oldest = 0;
+    while (this.endedAt.has(oldest)) oldest++;
+    return this.accepted.length - oldest;
+  }
+
+  write(length: number): void {
+    const id = this.nextId++;
+    const result = this.writer.write(header(id), codec, payload(id, length));
+    if (this.held >= this.memory.maxMessages) assert.equal(result, 'queue-full');
+    else if (length > this.memory.messageMaxBytes) assert.equal(result, 'too-large');
+    else if (length < 100 || this.held === 0) assert.equal(result, 'accepted');
+    if (result === 'accepted') this.accepted.push({ id, length });
+    assert.equal(this.writer.pending(), this.held);
+  }
+
+  check(envelope: Envelope, index: number, at: number): void {
+    const expected = this.accepted[at];
+    assert.equal(envelope.id, expected?.id);
+    assert.deepEqual(this.reader.payload(index, codec), payload(expected?.id ?? 0, expected?.length ?? 0));
+  }
+
+  take(): void {
+    if (this.isOrdered && this.running.length > 0) return;
+    this.reader.poll();
+    if (this.reader.waiting === 0) return;
+    assert.equal(this.reader.nextEnqueuedAtMs(), this.accepted[this.taken]?.id);
+    const envelope = new Envelope();
+    const index = this.reader.take(envelope);
+    this.check(envelope, index, this.taken);
+    this.running.push({ index, at: this.taken++ });
+  }
+
+  keep(): void {
+    if (this.isOrdered) return;
+    this.reader.poll();
+    if (this.reader.waiting > 0) this.kept.push({ index: this.reader.advanceNext(), at: this.taken++ });
+  }
+
+  startKept(): void {
+    const next = this.kept.pop();
+    if (next === undefined) return;
+    const envelope = new Envelope();
+    this.reader.start(next.index, envelope);
+    this.check(envelope, next.index, next.at);
+    this.running.push(next);
+  }
+
+  finish(which: number, end: number): void {
+    const [ending] = this.running.splice(which % Math.max(1, this.running.length), 1);
+    if (ending === undefined) return;
+    this.reader.finish(ending.index, end);
+    this.endedAt.add(ending.at);
+    (this.counts[end] as number)++;
+  }
+
+  checkCounts(): void {
+    const { accepted, waiting, ended } = this.probe.read();
+    assert.equal(accepted, this.accepted.length);
+    assert.equal(waiting, this.accepted.length - this.endedAt.size);
+    assert.deepEqual(ended, this.counts);
+  }
+}
+
+for (const isOrdered of [true, false]) {
+  test(`a lane is a bounded queue, whatever is done to it (${isOrdered ? 'ordered' : 'unordered'} reader)`, () => {
+    fc.assert(
+      fc.property(steps, fc.constantFrom(0, nearWrap, 2 ** 30 - 3), (script, first) => {
+        const model = new LaneModel(isOrdered, first);
+        for (const step of script) {
+          model.run(step);
+          model.checkCounts();
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+}
+
+// ── death at every store ───────────────────────────────────────────────────────────────────────────────────
+
+class Death extends Error {}
+
+/** Makes a lane's view die right before its `n`-th store. Reading goes on as before. */
+class Fuse {
+  left = Number.POSITIVE_INFINITY;
+
+  burn(): void {
+    if (this.left-- <= 0) throw new Death();
+  }
+
+  arm(view: LaneWriter | LaneReader): void {
+    for (const name of ['words', 'floats'] as const) {
+      const real = Reflect.get(view, name) as Int32Array | Float64Array;
+      const burn = (): void => this.burn();
+      const proxy = new Proxy(real, {
+        get: (target, key) => Reflect.get(target, key, target),
+        set(target, key, value) {
+          burn();
+          return Reflect.set(target, key, value, target);
+        },
+      });
+      realOf.set(proxy, { real: real as Int32Array, burn });
+      Object.defineProperty(view, name, { value: proxy });
+    }
+  }
+}
+
+const realOf = new WeakMap<object, { real: Int32Array; burn: () => void }>();
+
+/** `Atomics` takes no proxies: it is led to what is behind them, for as long as a test runs. */
+function withFuses(run: () => void): void {
+  const { store, load } = Atomics;
+  const patched = Atomics as { store: unknown; load: unknown };
+  patched.store = (view: Int32Array, at: number, value: number): number => {
+    realOf.get(view)?.burn();
+    return store(realOf.get(view)?.real ?? view, at, value);
+  };
+  patched.load = (view: Int32Array, at: number): number => load(realOf.get(view)?.real ?? view, at);
+  try {
+    run();
+  } finally {
+    patched.store = store;
+    patched.load = load;
+  }
+}
+
+/** A life of a lane whose ends die again and again; answers how many deaths there were. */
+function liveAndDie(isOrdered: boolean, first: number, lengths: readonly number[], fuses: number[]): number {
+  const memory = createLaneMemory(small, first);
+  const probe = new LaneProbe(memory);
+  const handled = new Map<number, number>();
+  const told = new Set<number>();
+  const acceptedIds: number[] = [];
+  const fuse = new Fuse();
+  let deaths = 0;
+  const revive = <T extends LaneWriter | LaneReader>(view: T): T => {
+    fuse.arm(view);
+    return view;
+  };
+  const die = (error: unknown): void => {
+    if (!(error instanceof Death)) throw error;
+    deaths++;
+    fuse.left = fuses.shift() ?? Number.POSITIVE_INFINITY;
+  };
+  fuse.left = fuses.shift() ?? Number.POSITIVE_INFINITY;
+  let writer = revive(new LaneWriter(memory));
+  let next = 0;
+  const writeAll = (): boolean => {
+    while (next < lengths.length) {
+      const id = next + 1;
+      const before = probe.read().accepted;
+      let result: string;
+      try {
+        result = writer.write(header(id), codec, payload(id, lengths[next] as number));
+      } catch (error) {
+        die(error);
+        writer = revive(new LaneWriter(memory));
+        result = probe.read().accepted > before ? 'accepted' : 'died';
+        assert.equal(
+          result,
+          'died',
+          'a message is there only when its head is stored, the last store of all',
+        );
+      }
+      if (result === 'queue-full') return false;
+      if (result === 'accepted') acceptedIds.push(id);
+      next++;
+    }
+    return true;
+  };
+  const drain = (): void => {
+    let reader = revive(new LaneReader(memory, isOrdered));
+    const running: { index: number; id: number }[] = [];
+    for (;;) {
+      try {
+        while (reader.poll() > 0 || running.length > 0) {
+          const concurrency = isOrdered ? 1 : 3;
+          while (reader.waiting > 0 && running.length < concurrency) {
+            const envelope = new Envelope();
+            const index = reader.take(envelope);
+            const { id } = envelope;
+            assert.deepEqual(reader.payload(index, codec), payload(id, lengths[id - 1] as number));
+            handled.set(id, (handled.get(id) ?? 0) + 1);
+            running.push({ index, id });
+          }
+          // Last in, first out: the awkward order.
+          const ending = running.pop();
+          if (ending !== undefined) {
+            told.add(ending.id);
+            reader.finish(ending.index, doneCode);
+          }
+        }
+        return;
+      } catch (error) {
+        die(error);
+        running.length = 0;
+        for (;;) {
+          reader = revive(new LaneReader(memory, isOrdered));
+          try {
+            for (const index of reader.recover()) {
+              const envelope = new Envelope();
+              reader.readHeader(index, envelope);
+              told.add(envelope.id);
+              reader.finishRecovered(index, failedCode('thread-lost'));
+            }
+            break;
+          } catch (again) {
+            die(again);
+          }
+        }
+      }
+    }
+  };
+  while (!writeAll()) drain();
+  drain();
+  const { accepted, waiting, ended } = probe.read();
+  assert.equal(accepted, acceptedIds.length);
+  assert.equal(waiting, 0, 'every accepted message ended once');
+  assert.equal(
+    ended.reduce((sum, count) => sum + count, 0),
+    accepted,
+  );
+  for (const [id, times] of handled) assert.equal(times, 1, `message ${id} was handled ${times} times`);
+  // A message that died right after it was marked as running was never seen by the handler: it is poison too.
+  assert.deepEqual(
+    [...told].sort((a, b) => a - b),
+    acceptedIds,
+  );
+  assert.equal(new LaneWriter(memory).pending(), 0);
+  return deaths;
+}
+
+for (const isOrdered of [true, false]) {
+  const reader = isOrdered ? 'ordered' : 'unordered';
+  test(`death before any store of either end loses nothing and repeats nothing (${reader} reader)`, () => {
+    withFuses(() => {
+      const lengths = [1, 300, 2_000, 0, 1_500, 900, 10, 10, 10, 2_048, 10, 700];
+      for (const first of [0, nearWrap]) {
+        let deaths = 0;
+        while (liveAndDie(isOrdered, first, lengths, [deaths]) === 1) deaths++;
+        assert.ok(deaths > 150, `the whole life has only ${deaths} stores`);
+      }
+    });
+  });
+
+  test(`deaths that follow upon each other, recoveries included, lose nothing (${reader} reader)`, () => {
+    withFuses(() => {
+      let deaths = 0;
+      fc.assert(
+        fc.property(
+          fc.array(fc.oneof(fc.nat(200), fc.nat(2_048)), { minLength: 1, maxLength: 30 }),
+          fc.array(fc.nat(60), { maxLength: 25 }),
+          fc.constantFrom(0, nearWrap),
+          (lengths, fuses, first) => {
+            deaths += liveAndDie(isOrdered, first, lengths, [...fuses]);
+          },
+        ),
+        { numRuns: 700 },
+      );
+      assert.ok(deaths > 1_000, `${deaths} deaths`);
+    });
+  });
+}
