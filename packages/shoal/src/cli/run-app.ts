@@ -11,7 +11,7 @@ import {
   processId,
   ShoalError,
 } from '../model/index.ts';
-import { type Runtime, startRuntime } from '../runtime/index.ts';
+import { type FatalReason, type Runtime, startRuntime } from '../runtime/index.ts';
 import { createControlSource } from './api/control-source.ts';
 import { type ControlEndpoint, startControlEndpoint } from './api/server.ts';
 import type { CheckedApp } from './check-app.ts';
@@ -25,6 +25,8 @@ export interface RunAppOptions {
   /** Port of the control endpoint; 0: one that is free. */
   readonly controlPort: number;
   readonly log: RunLog;
+  /** A thread cannot be ended: this process must go, at once. */
+  readonly onFatal: (reason: FatalReason) => void;
 }
 
 export interface RunningApp {
@@ -59,6 +61,7 @@ async function startParts(
     machine: machineId(machine.name),
     process: processId(process.name),
     log,
+    onFatal: options.onFatal,
   });
   try {
     const controller = createController({

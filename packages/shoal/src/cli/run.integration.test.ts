@@ -58,7 +58,7 @@ describe('shoal run', { timeout: 120_000 }, () => {
 
     running.child.kill('SIGTERM');
     const { status, stdout, stderr } = await running.ended;
-    assert.match(stdout, /SIGTERM: draining[\s\S]*ended\n$/);
+    assert.match(stdout, /supervisor: stopping; work in progress may end[\s\S]*ended\n$/);
     assert.deepEqual([status, stderr], [0, '']);
     assert.deepEqual(readdirSync(path.join(folder, 'shoal')), []);
     const gone = await command(['top'], env);
@@ -70,7 +70,7 @@ describe('shoal run', { timeout: 120_000 }, () => {
     const running = startCommand(['run', app('never-drains.mjs'), '--json'], env);
     await running.seen('runs (process');
     running.child.kill('SIGTERM');
-    await running.seen('draining');
+    await running.seen('supervisor: stopping; ');
     running.child.kill('SIGTERM');
     const { status, stdout } = await running.ended;
     assert.equal(status, 1);
@@ -78,8 +78,23 @@ describe('shoal run', { timeout: 120_000 }, () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { msg: string });
-    assert.match(lines.at(-1)?.msg ?? '', /SIGTERM again: ending at once/);
+    assert.match(lines.at(-1)?.msg ?? '', /supervisor: stopping at once/);
     assert.deepEqual(readdirSync(path.join(folder, 'shoal')), []);
+  });
+
+  test('starts the process that serves again when it is killed, and shoal top finds the new one', async () => {
+    const running = startCommand(['run', app('steady.mjs')], env);
+    await running.seen('app "steady" runs');
+    const before = runFileOf('steady');
+    const pid = Number(/-(\d+)\.json$/.exec(before.file)?.[1]);
+    assert.notEqual(pid, running.child.pid);
+    process.kill(pid, 'SIGKILL');
+    const text = await running.seen('started again: ');
+    assert.match(text, /ERROR supervisor: .*SIGKILL[\s\S]*WARN supervisor: starting it again \(restart 1\)/);
+    while ((await command(['top', '--json'], env)).status !== 0);
+    assert.notEqual(runFileOf('steady').token, before.token);
+    running.child.kill('SIGTERM');
+    assert.equal((await running.ended).status, 0);
   });
 
   test('gives up waiting after drainMaxMs, and ends all the same', async () => {
