@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -139,4 +139,15 @@ test('shoal check tells how a right app would run; what its module prints does n
 
 test('app modules in TypeScript are read as well', async () => {
   assert.equal((await checkApp(app('typed.ts'), undefined)).graph.name, 'typed');
+});
+
+test('the app of docs/guides/first-app.md is the file beside it, and is right', async () => {
+  const folder = path.resolve(fixtures, '../../../docs/guides');
+  const guide = readFileSync(path.join(folder, 'first-app.md'), 'utf8');
+  const file = path.join(folder, 'first-app/app.mjs');
+  assert.ok(guide.includes(`\`\`\`js\n${readFileSync(file, 'utf8')}\`\`\`\n`));
+  const { graph, deployment } = await checkApp(file, undefined);
+  assert.equal(graph.name, 'first-app');
+  const threads = deployment.machines[0]?.processes[0]?.threads.map((thread) => thread.name);
+  assert.deepEqual(threads, ['door', 'matcher']);
 });
