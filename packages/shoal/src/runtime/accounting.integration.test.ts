@@ -57,7 +57,7 @@ const randomGraph: fc.Arbitrary<RandomGraph & { readonly threads: number }> = fc
         ),
         ...more,
       ]),
-      rate: fc.integer({ min: 1, max: 3 }),
+      rate: fc.integer({ min: 2, max: 12 }),
       threads: fc.integer({ min: 2, max: 4 }),
     });
   });
@@ -107,8 +107,10 @@ async function live(graph: RandomGraph & { readonly threads: number }, seed: num
       limits: { laneMaxMessages: 64, laneMaxBytes: 131_072, messageMaxBytes: 65_536, requestsMax: 64 },
       seed,
     });
+    const isServing = (): boolean => app.last().threads.every(({ phase }) => phase === 'serving');
     for (let kills = 0; kills < killsPerGraph; ) {
-      await pause(10 + random() * 30);
+      await app.until('threads that run', isServing);
+      await pause(5 + random() * 40);
       // Now and then two at once: both ends of a lane.
       const victims = new Set([...watch.workers].filter(() => random() < 0.5));
       for (const victim of victims) {
@@ -118,7 +120,7 @@ async function live(graph: RandomGraph & { readonly threads: number }, seed: num
         killed++;
       }
     }
-    await app.until('threads that run', () => app.last().threads.every(({ phase }) => phase === 'serving'));
+    await app.until('threads that run', isServing);
     await app.runtime.drain();
     await app.runtime.close();
     await pause(20);

@@ -32,8 +32,9 @@ const counter = (app: TestRuntime, msu: string, name: string): number =>
 /** Instance ids are given in the order of placement. */
 const workerId = 2;
 
-test('an instance is added, serves, is drained and removed under load, and nothing is lost', async () => {
-  await using app = await startApp('flow', { threads: flow });
+test('an instance is added, serves, is drained and removed under load, and nothing is lost', async (t) => {
+  const app = await startApp('flow', { threads: flow });
+  t.after(() => app.runtime.close());
   await app.until('load', () => counter(app, 'sink', 'taken') > 50);
   for (let round = 0; round < 3; round++) {
     const clone = 100 + round;
@@ -85,8 +86,9 @@ test('an instance is added, serves, is drained and removed under load, and nothi
   assert.equal(counter(app, 'sink', 'taken'), sent);
 });
 
-test('what an instance holds when it is removed fails, its requesters are told, and the counts add up', async () => {
-  await using app = await startApp('flow', { threads: flow });
+test('what an instance holds when it is removed fails, its requesters are told, and the counts add up', async (t) => {
+  const app = await startApp('flow', { threads: flow });
+  t.after(() => app.runtime.close());
   await app.until('requests', () => app.instances('stubborn')[0]?.accepted === 3);
   const drained = await app.command({ kind: 'drain-instance', instanceId: id(5), drainMaxMs: 50 });
   assert.equal(!drained.isOk && drained.reason, 'not-drained');
@@ -97,8 +99,9 @@ test('what an instance holds when it is removed fails, its requesters are told, 
     assert.deepEqual((await app.result(`held ${n}`)).reply, { outcome: 'shed', reason: 'stopping' });
 });
 
-test('commands are carried out once, in their epoch; a new controller begins its versions anew', async () => {
-  await using app = await startApp('flow', { threads: flow });
+test('commands are carried out once, in their epoch; a new controller begins its versions anew', async (t) => {
+  const app = await startApp('flow', { threads: flow });
+  t.after(() => app.runtime.close());
   const add = {
     kind: 'add-instance',
     instanceId: id(50),

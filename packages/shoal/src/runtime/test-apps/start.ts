@@ -9,7 +9,7 @@ export interface Logged {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-export interface TestRuntime extends AsyncDisposable {
+export interface TestRuntime {
   readonly runtime: Runtime;
   readonly logged: readonly Logged[];
   readonly events: readonly RuntimeEvent[];
@@ -77,7 +77,6 @@ export async function startApp(
       ),
     command: (body, epoch = 1, commandId = `command-${++commands}`) =>
       runtime.bus.send({ commandId, epoch, process: processId('main'), body }),
-    [Symbol.asyncDispose]: () => runtime.close(),
   };
 }
 
