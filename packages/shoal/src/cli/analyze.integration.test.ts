@@ -1,7 +1,7 @@
 // `shoal analyze` and `shoal tdma` as a user runs them: files in, text, JSON, pictures and exit codes out.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -234,4 +234,33 @@ test('tdma writes a profile that reads back, and says what the slots cost', () =
     [refused.status, refused.stderr],
     [1, 'the active slot must be a whole number from 0 to 3\n'],
   );
+});
+
+test('the guide "Will it fit?" shows what its commands print and draw', () => {
+  const guides = path.join(import.meta.dirname, '../../../../docs/guides');
+  const guide = readFileSync(path.join(guides, 'will-it-fit.md'), 'utf8');
+  const examples = [...guide.matchAll(/```console\n\$ shoal ((?:.*\\\n)*.*)\n([\s\S]*?)\n```/g)];
+  assert.ok(examples.length >= 4);
+  cpSync(path.join(guides, 'will-it-fit'), folder, { recursive: true });
+  for (const [, command = '', printed] of examples) {
+    const { stdout, stderr } = shoal(...command.replaceAll('\\\n', ' ').trim().split(/\s+/));
+    assert.equal(`${stdout}${stderr}`.trimEnd(), printed);
+  }
+  for (const [, example = ''] of guide.matchAll(/```(?:yaml)?\n([%#][\s\S]*?)\n```/g)) {
+    const files = readdirSync(path.join(guides, 'will-it-fit')).map((name) =>
+      readFileSync(path.join(folder, name), 'utf8'),
+    );
+    assert.ok(
+      files.some((text) => text.trimEnd() === example),
+      `a file of the guide says:\n${example}`,
+    );
+  }
+  for (const picture of ['overload.svg', 'fits.svg']) {
+    const kept = readFileSync(path.join(guides, 'will-it-fit', picture), 'utf8');
+    assert.equal(
+      readFileSync(path.join(folder, picture), 'utf8'),
+      kept,
+      `${picture} is what the command draws`,
+    );
+  }
 });

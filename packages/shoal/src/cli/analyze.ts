@@ -98,15 +98,16 @@ function runAnalyze(flags: AnalyzeFlags): number {
     const result = analyze(inputs.system, { periods, delayRule, composition, column, curves });
     const complete: AnalysisResult = { ...result, warnings: [...inputs.warnings, ...result.warnings] };
     const bounds = flags.networkCalculus ? boundsOf(complete) : undefined;
-    const violations = [...describeGrowth(complete), ...checkAdmissible(complete, inputs.allotments)];
+    const growth = describeGrowth(complete);
+    const excesses = checkAdmissible(complete, inputs.allotments);
+    const violations = [...growth, ...excesses];
     plot?.(complete, violations);
     if (flags.json)
       process.stdout.write(`${JSON.stringify(toReport(complete, violations, bounds), null, 2)}\n`);
     else process.stdout.write(describeAnalysis(complete, { delayRule, bounds }));
-    if (violations.length === 0) return 0;
-    const verdict = complete.stable ? 'Does not fit' : 'Unstable';
-    process.stderr.write(`${violations.map((sentence) => `${verdict}: ${sentence}\n`).join('')}`);
-    return 2;
+    for (const sentence of growth) process.stderr.write(`Unstable: ${sentence}\n`);
+    for (const sentence of excesses) process.stderr.write(`Does not fit: ${sentence}\n`);
+    return violations.length === 0 ? 0 : 2;
   } catch (error) {
     if (!(error instanceof ProfileError) && !(error instanceof RangeError)) throw error;
     process.stderr.write(`${error.message}\n`);
