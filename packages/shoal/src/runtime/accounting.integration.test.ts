@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { createSeededRandom } from '../model/index.ts';
 import type { InitialThread } from './agent.ts';
@@ -11,7 +10,7 @@ import {
   type RandomGraph,
   type RandomType,
 } from './test-apps/random-graph.ts';
-import { startApp, unaccounted } from './test-apps/start.ts';
+import { startApp, unaccounted, watchWorkers } from './test-apps/start.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 // From source a thread takes many times as long to start.
@@ -61,18 +60,6 @@ const randomGraph: fc.Arbitrary<RandomGraph & { readonly threads: number }> = fc
       threads: fc.integer({ min: 2, max: 4 }),
     });
   });
-
-/** Every worker that is posted something: the threads of the runtime, to be killed from outside. */
-function watchWorkers(): { readonly workers: Set<Worker>; stop(): void } {
-  const workers = new Set<Worker>();
-  const { postMessage } = Worker.prototype;
-  Worker.prototype.postMessage = function (this: Worker, ...args: Parameters<typeof postMessage>): void {
-    if (!workers.has(this)) this.once('exit', () => workers.delete(this));
-    workers.add(this);
-    postMessage.apply(this, args);
-  };
-  return { workers, stop: () => Object.assign(Worker.prototype, { postMessage }) };
-}
 
 function place(graph: RandomGraph, threads: number): InitialThread[] {
   const names = graph.types.flatMap((own, at) => Array.from({ length: own.instances }, () => `t${at}`));
