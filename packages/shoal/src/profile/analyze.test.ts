@@ -148,6 +148,76 @@ test('buffers, backlogs and end-to-end delays of random networks equal an indepe
   );
 });
 
+/** As {@link systems}, but all flows go to one receiver from nodes of their own, or one flow to several by multicast. */
+const sharing: fc.Arbitrary<System> = fc
+  .record({
+    sent: fc.array(fc.record({ period: periods, rows: rates(6) }), { minLength: 2, maxLength: 3 }),
+    link: fc.record({ period: periods, rows: rates(12) }),
+    taken: fc.record({ period: periods, rows: rates(14) }),
+    multicast: fc.boolean(),
+  })
+  .map(({ sent, link, taken, multicast }) => {
+    const senders = multicast ? sent.slice(0, 1) : sent;
+    const ends = multicast ? sent.map((_, k) => `end${k}`) : ['end'];
+    return {
+      profiles: [
+        ...senders.map(({ period, rows }, k) =>
+          createProfile({
+            kind: 'required',
+            node: `s${k}`,
+            name: `s${k}`,
+            priority: k,
+            periodSeconds: period,
+            rows: rowsOf(rows),
+          }),
+        ),
+        ...[...senders.map((_, k) => `s${k}`), 'relay'].map((node) =>
+          createProfile({
+            kind: 'provided',
+            node,
+            periodSeconds: link.period,
+            rows: link.rows.map(([timeSeconds, meanBitsPerSecond]) => ({
+              timeSeconds,
+              meanBitsPerSecond,
+              latencySeconds: '0.5',
+            })),
+          }),
+        ),
+        ...ends.map((node) =>
+          createProfile({ kind: 'receiver', node, periodSeconds: taken.period, rows: rowsOf(taken.rows) }),
+        ),
+      ],
+      network: networkOf(
+        senders.flatMap((_, k) => ends.map((end) => [`s${k}`, 'relay', end])),
+        multicast,
+      ),
+    };
+  });
+
+test('shared receive buffers and multicast equal an independent simulation as well', () => {
+  fc.assert(
+    fc.property(sharing, fc.integer({ min: 1, max: 3 }), (system, count) => {
+      const plan = planSystem(system);
+      const result = analyze(system, { periods: count });
+      const wanted = simulate(plan, count);
+      for (const [k, branch] of plan.branches.entries()) {
+        const { hops, endToEnd } = result.flows[k]!;
+        const all = [
+          ...branch.transmitters.map((transmitter) => wanted.transmitters.get(transmitter)!),
+          wanted.receivers.get(branch.receiver!.profile)!,
+        ];
+        assert.deepEqual(
+          hops.map((hop) => [hop.buffer.bits, hop.unservedBits, hop.backlogBitsAtHyperperiods]),
+          all.map((hop) => [hop.peak, hop.backlog, hop.backlogsAtHyperperiods]),
+        );
+        // A flow's own bits are late at most by the latencies and the worst of every place that they pass.
+        assert.ok(!less(add(endToEnd.sumOfHopDelaysSeconds, 1), endToEnd.delaySeconds));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('stability says what many hyperperiods show: the backlog ends up growing by just that much in each', () => {
   fc.assert(
     fc.property(systems, (system) => {
