@@ -144,7 +144,7 @@ test('buffers, backlogs and end-to-end delays of random networks equal an indepe
         );
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
