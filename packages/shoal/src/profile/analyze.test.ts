@@ -479,3 +479,48 @@ test('a system that does not fit together is refused with everything that is wro
     /periods must be a whole number from 1/,
   );
 });
+
+test('a sender on its receiver’s own node crosses no link', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    periodSeconds: 4,
+    rows: rowsOf([
+      [0, 6],
+      [2, 0],
+    ]),
+  });
+  const sink = createProfile({ kind: 'receiver', node: 'a', periodSeconds: 4, rows: rowsOf([[0, 3]]) });
+  const [flow] = analyze({ profiles: [source, sink] }).flows;
+  assert.deepEqual(
+    [flow!.route, flow!.hops.map((hop) => [hop.role, hop.buffer.bits])],
+    [['a'], [['receiver', 6]]],
+  );
+  assert.deepEqual(flow!.endToEnd.delaySeconds, 2);
+});
+
+test('senders are analysed at their mean rates unless their max rates are asked for', () => {
+  const rows = [{ timeSeconds: 0, meanBitsPerSecond: 2, maxBitsPerSecond: 5 }];
+  const source = createProfile({ kind: 'required', node: 'a', periodSeconds: 4, rows });
+  const link = createProfile({ kind: 'provided', node: 'a', periodSeconds: 4, rows: rowsOf([[0, 3]]) });
+  const growth = (column: 'mean' | 'max'): Exact =>
+    analyze({ profiles: [source, link] }, { column }).growthBitsPerHyperperiod;
+  assert.deepEqual([growth('mean'), growth('max')], [0, 8]);
+});
+
+test('a sender without a receiver and a receiver without a sender are warned of', () => {
+  const [required, provided, receiver] = singleLink(exampleProvided) as [
+    TrafficProfile,
+    TrafficProfile,
+    TrafficProfile,
+  ];
+  assert.match(
+    analyze({ profiles: [required, provided] }).warnings.join(),
+    /topic1 has no receiver: only the link of its own node 1/,
+  );
+  const other = createProfile({ ...receiver, name: 'other', flow: 'other', rows: receiver.rows });
+  assert.match(
+    analyze({ profiles: [required, provided, receiver, other] }).warnings.join(),
+    /the receiver other at node 2 has no sender/,
+  );
+});
