@@ -524,3 +524,31 @@ test('a sender without a receiver and a receiver without a sender are warned of'
     /the receiver other at node 2 has no sender/,
   );
 });
+
+test('profiles that repeat together only after ages are refused instead of being worked through for ever', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    periodSeconds: exact('7.919'),
+    rows: rowsOf([
+      [0, 1],
+      [1, 0],
+    ]),
+  });
+  const link = createProfile({
+    kind: 'provided',
+    node: 'a',
+    periodSeconds: exact('1299.709'),
+    rows: rowsOf([[0, 3]]),
+  });
+  const sink = createProfile({
+    kind: 'receiver',
+    node: 'b',
+    periodSeconds: exact('15485.863'),
+    rows: rowsOf([[0, 3]]),
+  });
+  assert.throws(
+    () => analyze({ profiles: [source, link, sink] }),
+    /repeat only after 1\.59e\+14 s, .* choose periods with a smaller common multiple/,
+  );
+});
