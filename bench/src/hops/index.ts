@@ -10,20 +10,13 @@
  * Not measured: several callers or workers, large payloads, what a pool does when a worker is slow or dies, and
  * memory. Pools can transfer buffers instead of copying them: at 64 bytes that is slower.
  */
-import {
-  type BenchOptions,
-  describeMachine,
-  median,
-  printTable,
-  quantile,
-  type Row,
-  writeRows,
-} from '../report.ts';
+import { type BenchOptions, describeMachine, median, printTable, type Row, writeRows } from '../report.ts';
 import { moleculerSystem } from './moleculer.ts';
 import { type PayloadKind, payloadKinds } from './payload.ts';
 import { piscinaVariants } from './piscina.ts';
 import { poolifierVariants } from './poolifier.ts';
 import { postMessageOneWay, postMessageRequest } from './post-message.ts';
+import { shoalSystems } from './shoal.ts';
 import type { HopSession, HopSystem } from './system.ts';
 import { workerpoolSystem } from './workerpool.ts';
 
@@ -34,9 +27,18 @@ interface Plan {
   readonly latencyMs: number;
   readonly throughputMs: number;
   readonly trialMs: number;
+  /** Settings tried of a system that has some. */
+  readonly variantsMax: number;
 }
-const fullPlan: Plan = { rounds: 7, warmUpMs: 600, latencyMs: 250, throughputMs: 400, trialMs: 300 };
-const tinyPlan: Plan = { rounds: 1, warmUpMs: 5, latencyMs: 5, throughputMs: 5, trialMs: 2 };
+const fullPlan: Plan = {
+  rounds: 7,
+  warmUpMs: 600,
+  latencyMs: 250,
+  throughputMs: 400,
+  trialMs: 300,
+  variantsMax: 99,
+};
+const tinyPlan: Plan = { rounds: 1, warmUpMs: 5, latencyMs: 5, throughputMs: 5, trialMs: 2, variantsMax: 1 };
 
 /** A system in a run: what is measured of it, and what was. */
 interface Entry {
@@ -67,12 +69,12 @@ async function tryOut(
   plan: Plan,
 ): Promise<{ fastest: HopSystem; strongest: HopSystem }> {
   const tried: { system: HopSystem; p50Us: number; perSecond: number }[] = [];
-  for (const system of variants) {
+  for (const system of variants.slice(0, plan.variantsMax)) {
     const session = await system.open(payload);
     await session.throughput(plan.trialMs);
     const trips = await session.roundTrips?.(plan.trialMs);
     const { perSecond } = await session.throughput(plan.trialMs);
-    tried.push({ system, p50Us: quantile(trips?.microseconds ?? [], 0.5), perSecond });
+    tried.push({ system, p50Us: trips?.p50Us ?? 0, perSecond });
     await session.close();
   }
   process.stdout.write(`Settings tried, ${payload}:\n`);
@@ -103,7 +105,13 @@ async function openAll(plan: Plan): Promise<Entry[]> {
         entries.push(enter(strongest, payload, 'throughput', await strongest.open(payload)));
       }
     }
-    for (const system of [postMessageRequest, postMessageOneWay, workerpoolSystem, moleculerSystem]) {
+    for (const system of [
+      postMessageRequest,
+      postMessageOneWay,
+      workerpoolSystem,
+      moleculerSystem,
+      ...shoalSystems,
+    ]) {
       entries.push(enter(system, payload, 'both', await system.open(payload)));
     }
   }
@@ -112,9 +120,9 @@ async function openAll(plan: Plan): Promise<Entry[]> {
 
 async function measureOnce(entry: Entry, plan: Plan): Promise<void> {
   if (entry.measures !== 'throughput' && entry.session.roundTrips !== null) {
-    const { microseconds, checksum } = await entry.session.roundTrips(plan.latencyMs);
-    entry.p50Us.push(quantile(microseconds, 0.5));
-    entry.p99Us.push(quantile(microseconds, 0.99));
+    const { p50Us, p99Us, checksum } = await entry.session.roundTrips(plan.latencyMs);
+    entry.p50Us.push(p50Us);
+    entry.p99Us.push(p99Us);
     entry.checksum += checksum;
   }
   if (entry.measures !== 'round-trips') {
@@ -159,6 +167,29 @@ function figure(values: readonly number[]): number {
   return values.length === 0 ? 0 : Number(median(values).toFixed(2));
 }
 
+/** Shoal beside the best of its rivals, for each payload; more is better for throughputs, less for round trips. */
+function compare(rows: readonly Row[]): Row[] {
+  const pools = new Set<unknown>(['piscina', 'poolifier', 'workerpool']);
+  const ratios: Row[] = [];
+  for (const row of rows.filter(({ system }) => system === 'shoal')) {
+    const rivals = rows.filter(({ system, payload, kind, where }) => {
+      if (system === 'shoal' || payload !== row.payload || kind !== row.kind) return false;
+      if (kind === 'one-way') return true;
+      return row.where === 'same-thread' ? where === 'same-thread' : pools.has(system);
+    });
+    const most = Math.max(...rivals.map(({ throughputPerSecond }) => Number(throughputPerSecond)));
+    const least = Math.min(...rivals.map(({ roundTripP50Us }) => Number(roundTripP50Us)));
+    ratios.push({
+      name: row.name ?? '',
+      payload: row.payload ?? '',
+      against: [...new Set(rivals.map(({ system }) => system))].join(', '),
+      throughputRatio: Number((Number(row.throughputPerSecond) / most).toFixed(2)),
+      p50Ratio: row.kind === 'one-way' ? 0 : Number((Number(row.roundTripP50Us) / least).toFixed(2)),
+    });
+  }
+  return ratios;
+}
+
 export async function hops(options: BenchOptions): Promise<void> {
   const plan = options.tiny === true ? tinyPlan : fullPlan;
   process.stdout.write(`hops: ${JSON.stringify(describeMachine())}\n\n`);
@@ -174,6 +205,8 @@ export async function hops(options: BenchOptions): Promise<void> {
   await Promise.all(entries.map((entry) => entry.session.close()));
   const rows = toRows(entries);
   printTable(rows);
+  process.stdout.write('\nShoal divided by the best of its rivals:\n');
+  printTable(compare(rows));
   const checksum = entries.reduce((sum, entry) => sum + entry.checksum, 0);
   process.stdout.write(`\nChecksum of all replies: ${checksum}\n`);
   if (!(checksum > 0)) throw new Error('no reply was received');

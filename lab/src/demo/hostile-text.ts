@@ -1,0 +1,77 @@
+/** The hostile request: a text that burns about `hostileCostMs` in the service's pattern, found by trying. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { LabError } from '../lab-error.ts';
+import { hostileCostMs } from './plan.ts';
+import type { DemoServer } from './servers.ts';
+
+/** A run of letters that costs a little; any number of them cost so much more. */
+const block = `${'a'.repeat(16)}+`;
+/** What a request without any block costs comes on top; requests measured at a time. */
+const samples = 5;
+/** Texts longer than the service takes would be refused, not searched. */
+const blocksMax = 240;
+/** Found, when so close. */
+const tolerance = 0.07;
+const triesMax = 8;
+
+export interface HostileText {
+  /** Path and query of the request. */
+  readonly path: string;
+  readonly characters: number;
+  /** CPU of the server process that one request burns, milliseconds, as measured. */
+  readonly costMs: number;
+}
+
+/** CPU time of a process so far, in milliseconds: of all its threads that live. */
+function cpuMs(pid: number): number {
+  // utime and stime are in ticks of 10 ms; schedstat of the main thread is exact, and the monolith has one.
+  const [spent] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(spent) / 1e6;
+}
+
+function get(port: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      { host: '127.0.0.1', port, path, rejectUnauthorized: false, agent: false, timeout: 10_000 },
+      (response) => {
+        response.resume();
+        response.on('end', () => resolve(response.statusCode ?? 0));
+      },
+    );
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+async function costOf(server: DemoServer, path: string): Promise<number> {
+  const costs: number[] = [];
+  for (let i = 0; i < samples; i++) {
+    const before = cpuMs(server.pid);
+    const status = await get(server.port, path);
+    if (status !== 200) throw new LabError(`A search was answered ${status}: it cannot be calibrated.`);
+    costs.push(cpuMs(server.pid) - before);
+  }
+  costs.sort((a, b) => a - b);
+  return costs[samples >> 1]!;
+}
+
+/** Grows the text until one request burns what it is to burn, in a monolith process that does nothing else. */
+export async function findHostileText(monolith: DemoServer): Promise<HostileText> {
+  const pathOf = (blocks: number): string => `/search?q=${block.repeat(blocks)}`;
+  let blocks = 20;
+  // The first requests compile the pattern.
+  await costOf(monolith, pathOf(blocks));
+  for (let tries = 0; tries < triesMax; tries++) {
+    const path = pathOf(blocks);
+    const costMs = await costOf(monolith, path);
+    if (
+      Math.abs(costMs / hostileCostMs - 1) <= tolerance ||
+      (blocks === blocksMax && costMs > hostileCostMs / 2)
+    ) {
+      return { path, characters: blocks * block.length, costMs };
+    }
+    blocks = Math.min(blocksMax, Math.max(1, Math.round((blocks * hostileCostMs) / costMs)));
+  }
+  throw new LabError(`No text was found that costs about ${hostileCostMs} ms: the machine is too restless.`);
+}

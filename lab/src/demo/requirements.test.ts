@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { judge } from './requirements.ts';
+import type { DeploymentFigures, KindFigures } from './result.ts';
+
+const good: KindFigures = {
+  successRatio: 1,
+  p50Ms: 1,
+  p99Ms: 5,
+  sent: 100,
+  refused: 0,
+  refusedP99Ms: 0,
+  timedOut: 0,
+  failed: 0,
+};
+
+function figures(change: Partial<DeploymentFigures>, attack: Partial<KindFigures> = {}): DeploymentFigures {
+  const during = { ...good, ...attack };
+  return {
+    phases: [
+      { name: 'before', objects: good, regex: good },
+      { name: 'attack-1.3', objects: during, regex: during },
+      { name: 'attack-3', objects: during, regex: during },
+      { name: 'after', objects: good, regex: good },
+    ],
+    firstCloneServingMs: { 'attack-1.3': 900, 'attack-3': 400 },
+    onsetsMs: { 'attack-1.3': [900], 'attack-3': [400] },
+    instancesPeak: 3,
+    reclaimedMs: 21_000,
+    failedByReclaim: 0,
+    decisions: [],
+    seconds: [],
+    generatorLagP99Ms: 1,
+    ...change,
+  };
+}
+
+const failed = (result: DeploymentFigures): string[] =>
+  judge(result)
+    .filter(({ isMet }) => !isMet)
+    .map(({ text }) => text);
+
+test('good figures meet every requirement', () => {
+  assert.deepEqual(failed(figures({})), []);
+});
+
+test('each figure can fail its requirement', () => {
+  assert.equal(failed(figures({}, { successRatio: 0.98 })).length, 3, 'objects twice, regex once');
+  assert.equal(failed(figures({}, { p99Ms: 15.1 })).length, 2);
+  assert.match(failed(figures({}, { refused: 9, refusedP99Ms: 201 }))[0] ?? '', /refusal/);
+  assert.match(failed(figures({}, { timedOut: 1 }))[0] ?? '', /time out/);
+  assert.match(failed(figures({ reclaimedMs: null }))[0] ?? '', /reclaimed/);
+  assert.match(failed(figures({ failedByReclaim: 1 }))[0] ?? '', /reclaim/);
+  assert.match(failed(figures({ failedByReclaim: null }))[0] ?? '', /reclaim/);
+  assert.equal(failed(figures({ firstCloneServingMs: { 'attack-1.3': 1_201, 'attack-3': 501 } })).length, 2);
+  assert.equal(failed(figures({ firstCloneServingMs: { 'attack-1.3': null, 'attack-3': null } })).length, 2);
+});
