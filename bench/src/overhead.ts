@@ -24,12 +24,13 @@ const openRatePerSecond = 2_500;
 
 interface Sizes {
   readonly rounds: number;
+  readonly warmSeconds: number;
   readonly closedSeconds: number;
   readonly openMs: number;
   readonly openRatePerSecond: number;
 }
-const fullSizes: Sizes = { rounds: 5, closedSeconds: 3, openMs: 6_000, openRatePerSecond };
-const tinySizes: Sizes = { rounds: 1, closedSeconds: 1, openMs: 700, openRatePerSecond: 200 };
+const fullSizes: Sizes = { rounds: 5, warmSeconds: 1, closedSeconds: 3, openMs: 6_000, openRatePerSecond };
+const tinySizes: Sizes = { rounds: 1, warmSeconds: 0, closedSeconds: 1, openMs: 700, openRatePerSecond: 200 };
 /** The open loop is measured from here on. */
 const openWarmMs = 300;
 const openTimeoutMs = 10_000;
@@ -92,7 +93,7 @@ function spread(encoded: string): { meanMs: number; stdevMs: number } {
 
 async function measure(server: BenchServer, sizes: Sizes, objectOnly: boolean): Promise<Figures> {
   const cores = loadCores();
-  await closedLoop(server.port, { cores, seconds: 1, objectOnly });
+  if (sizes.warmSeconds > 0) await closedLoop(server.port, { cores, seconds: sizes.warmSeconds, objectOnly });
   const perSecond = await closedLoop(server.port, { cores, seconds: sizes.closedSeconds, objectOnly });
   return { perSecond, ...(await openLoop(server.port, sizes, objectOnly)) };
 }
