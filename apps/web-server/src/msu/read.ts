@@ -11,7 +11,6 @@ import {
   type Connection,
   connection,
   defineMsu,
-  type ErrorNotice,
   type InstanceId,
   type Key,
   type MsuContext,
@@ -134,10 +133,6 @@ class Reader {
       default:
         return held?.destroy();
     }
-  }
-
-  destroy(key: Key): void {
-    this.#clients.get(key)?.connection.destroy();
   }
 
   sweep(): void {
@@ -270,8 +265,6 @@ export function defineRead(settings: WebSettings): ReadMsu {
         control: (asked, message) => reader.control(message.flowKey, asked),
         sweep: () => reader.sweep(),
         certificate: () => watch.check(),
-        // The http MSU failed on this connection: what the client gets from here on would be wrong.
-        onError: (notice: ErrorNotice) => reader.destroy(notice.flowKey),
         onDrain: () => reader.drain(),
         onClose: () => reader.close(),
       };
