@@ -98,7 +98,9 @@ test('no file names a development machine, a registry host or a file that the pr
 test('every test runs: none is skipped, focused or left to do', () => {
   const wrong = tracked
     .filter((file) => file.endsWith('.test.ts') && file !== 'test/tidy.test.ts')
-    .filter((file) => /\b(test|it|describe)\.(skip|only|todo)\(|\btest\(.*\{[^\n]*\b(skip|only|todo): true/.test(read(file)));
+    .filter((file) =>
+      /\b(test|it|describe)\.(skip|only|todo)\(|\btest\(.*\{[^\n]*\b(skip|only|todo): true/.test(read(file)),
+    );
   assert.deepEqual(wrong, []);
 });
 

@@ -1,5 +1,6 @@
 /** The two loads, the same code for every system: what differs is the call. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { quantile } from '../report.ts';
 import { numberIn, type Payload, payloadCount } from './payload.ts';
 import type { HopSession, RoundTrips, Throughput } from './system.ts';
 
@@ -7,14 +8,20 @@ export type Call = (payload: Payload) => Promise<Payload>;
 
 export const inFlight = 256;
 /** Latencies kept of one run; later ones are not timed. */
-const samplesMax = 1_000_000;
+export const samplesMax = 1_000_000;
 /** How often the clock is asked whether time is up, in calls, where the calls themselves are not timed. */
-const clockEvery = 64;
+export const clockEvery = 64;
 
-function check(request: Payload, reply: Payload): number {
+/** The number in a reply, which must be its request's plus one. */
+export function check(request: Payload, reply: Payload): number {
   const number = numberIn(reply);
   if (number !== ((numberIn(request) + 1) & 0xff)) throw new Error(`wrong reply: ${JSON.stringify(reply)}`);
   return number;
+}
+
+export function summarize(microseconds: Float64Array, checksum: number): RoundTrips {
+  const sorted = microseconds.sort();
+  return { p50Us: quantile(sorted, 0.5), p99Us: quantile(sorted, 0.99), checksum };
 }
 
 /** One caller. */
@@ -35,7 +42,7 @@ export async function driveRoundTrips(
     microseconds[count++] = (afterMs - beforeMs) * 1_000;
     beforeMs = afterMs;
   }
-  return { microseconds: microseconds.slice(0, count).sort(), checksum };
+  return summarize(microseconds.subarray(0, count), checksum);
 }
 
 /** As many callers as are to be in flight, each waiting for its own replies. */
@@ -52,7 +59,9 @@ export async function driveThroughput(
     while (!isOver) {
       const request = payloads[count % payloadCount] as Payload;
       count++;
-      checksum += check(request, await call(request));
+      // Not `checksum += … await …`, which would read the sum before it waits.
+      const reply = await call(request);
+      checksum += check(request, reply);
       if (count % clockEvery === 0 && performance.now() - startMs > durationMs) isOver = true;
     }
   };

@@ -21,8 +21,8 @@ export interface HopSession {
 }
 
 export interface RoundTrips {
-  /** Sorted. */
-  readonly microseconds: Float64Array;
+  readonly p50Us: number;
+  readonly p99Us: number;
   /** Sum of the numbers in all replies. */
   readonly checksum: number;
 }

@@ -21,7 +21,7 @@ import {
 import { attackPlan, honestSteps, totalMs } from './settings.ts';
 
 /** Load generator and attacker boot side by side and begin together, this long after they are started. */
-const bootMs = 1_000;
+const bootMsDefault = 1_000;
 const keptConnections = 90;
 /** The load generator is late when its 99th percentile of lag in a phase is above a twentieth of the timeout. */
 const lagMaxMs = 50;
@@ -33,6 +33,8 @@ export interface CellPlan {
   readonly run: number;
   readonly settings: ExperimentSettings;
   readonly cpuSecondsPerRequest: Partial<Record<AttackName, number>>;
+  /** How long load generator and attacker get to boot. Default 1,000. */
+  readonly bootMs?: number;
 }
 
 /** What was seen of the machines at the start of each second, and at the end. */
@@ -62,7 +64,7 @@ async function measure(
   const { settings, attack, deployment, run } = plan;
   const { timing } = settings;
   const seed = settings.seed + run;
-  const startAtEpochMs = Date.now() + bootMs;
+  const startAtEpochMs = Date.now() + (plan.bootMs ?? bootMsDefault);
   const target = { host: service.host, port: service.port };
   const load = startLoad({
     ...target,

@@ -108,6 +108,7 @@ export function runCommand(args: readonly string[], commands: Commands): Promise
   return program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
+    if (error.code === 'commander.help') throw new LabError(program.helpInformation());
     throw new LabError(error.message.replace(/^error: /, ''));
   });
 }

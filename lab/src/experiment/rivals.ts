@@ -30,7 +30,7 @@ const machinesOf = (prefix: string, role: MachineRole, count: number, cores: num
 const rivalsSpec: TestbedSpec = {
   machines: [
     ...machinesOf('lb', 'load-balancer', 1, 0.15, 128),
-    ...machinesOf('web', 'web', 3, 0.25, 384),
+    ...machinesOf('web', 'web', 3, 0.25, 640),
     ...machinesOf('db', 'database', 3, 0.18, 256),
     ...machinesOf('client', 'client', 1, 0.25, 256),
     ...machinesOf('attacker', 'attacker', 1, 0.22, 256),

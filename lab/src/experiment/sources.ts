@@ -17,7 +17,7 @@ export async function addSourceAddresses(
 ): Promise<string[]> {
   const network = machine.address.slice(0, machine.address.lastIndexOf('.'));
   const extra = Array.from({ length: count }, (_, i) => `${network}.${firstExtra + offset + i}`);
-  const commands = extra.map((address) => `ip addr add ${address}/24 dev eth0`).join(' && ');
+  const commands = extra.map((address) => `ip addr replace ${address}/24 dev eth0`).join(' && ');
   const program = await machine.run({ name: 'addresses', command: 'sh', args: ['-c', commands] });
   const { code } = await program.exited;
   if (code !== 0) throw new LabError(`${machine.name} got no further addresses: see ${program.logFile}`);

@@ -14,10 +14,12 @@ export interface TsungLoad {
 
 /** Totals of a Tsung run. */
 export interface TsungResult {
+  /** Visitors that were started. */
+  readonly visitors: number;
   readonly requests: number;
   /** From the request to its whole answer. */
   readonly requestMeanMs: number;
-  /** From opening the socket to the end of the TLS handshake. */
+  /** From opening the socket until it is open. */
   readonly connectMeanMs: number;
   readonly ok: number;
 }
@@ -31,7 +33,7 @@ export function tsungScenario({ host, port, visitorsPerSecond, durationSeconds }
 <!DOCTYPE tsung SYSTEM "/usr/share/tsung/tsung-1.0.dtd">
 <tsung loglevel="warning">
   <clients><client host="localhost" use_controller_vm="true" maxusers="20000"/></clients>
-  <servers><server host="${host}" port="${port}" type="ssl"/></servers>
+  <servers><server host="${host}" port="${port}" type="tcp"/></servers>
   <load>
     <arrivalphase phase="1" duration="${durationSeconds}" unit="second">
       <users arrivalrate="${visitorsPerSecond}" unit="second"/>
@@ -58,6 +60,7 @@ export function parseTsungLog(text: string): TsungResult {
   const request = last('request');
   const connect = last('connect');
   return {
+    visitors: last('users_count')[1]!,
     requests: request[6]!,
     requestMeanMs: request[5]!,
     connectMeanMs: connect[5]!,

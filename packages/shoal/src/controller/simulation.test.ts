@@ -369,6 +369,20 @@ test('a creation that fails is rolled back, logged, and tried again', () => {
   for (const instance of run.cluster.instances('work')) assert.ok(known.has(instance.instanceId));
 });
 
+test('what cannot be created is tried ever more rarely', () => {
+  const run = oneType(2, 8);
+  run.cluster.commandFault = ({ body }) => (body.kind === 'add-instance' ? 'fail' : null);
+  load(
+    run,
+    'work',
+    (nowMs) => (nowMs > 3_000 ? 150 : 20),
+    () => 10,
+  );
+  run.cluster.run(3 * minuteMs);
+  const failed = run.core.decisions().filter(({ outcome }) => outcome === 'failed');
+  assert.ok(failed.length >= 4 && failed.length <= 9, `${failed.length} attempts in three minutes`);
+});
+
 test('a slow creation counts as capacity and is not ordered twice', () => {
   const run = oneType(2, 8);
   run.cluster.commandFault = ({ body }) => (body.kind === 'add-instance' ? { delayMs: 900 } : null);

@@ -60,7 +60,10 @@ export function record<const F extends RecordFields>(fields: F): MessageType<Rec
   return { kind: 'record', fields };
 }
 
-/** Any structured value (objects, arrays, maps, dates…), carried as MessagePack; `T` is not checked on decode. */
+/**
+ * Any structured value (objects, arrays, sets, dates…), carried as MessagePack; `T` is not checked on decode. A
+ * `Map` arrives in another thread as a plain object.
+ */
 export function value<T>(): MessageType<T> {
   return { kind: 'value' };
 }

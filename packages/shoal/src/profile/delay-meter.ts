@@ -189,9 +189,9 @@ export class DelayMeter {
     }
   }
 
-  /** Drops matched arrivals, so that memory stays in proportion to what is waiting. */
+  /** Drops matched arrivals once they are half of the queue, so that memory and work stay in proportion to it. */
   #forget(): void {
-    if (this.#head === 0) return;
+    if (2 * this.#head < this.#from.length) return;
     this.#from = this.#from.slice(this.#head);
     this.#to = this.#to.slice(this.#head);
     this.#rates = this.#rates.slice(this.#head);

@@ -11,6 +11,7 @@ export class FlowShare {
   #from: Exact[] = [];
   #to: Exact[] = [];
   #rates: Exact[] = [];
+  #head = 0;
 
   /** One window of this flow's arrivals, and the passages of the whole buffer in the same window. */
   advance(arrivals: Steps, passages: readonly Passage[]): Steps {
@@ -21,7 +22,7 @@ export class FlowShare {
     }
     const departures: Steps = { times: [], rates: [], end: arrivals.end };
     let position = arrivals.times[0]!;
-    let head = 0;
+    let head = this.#head;
     for (const { arrivedFrom, arrivedTo, leftFrom, leftTo } of passages) {
       if (less(position, leftFrom)) pushStep(departures.times, departures.rates, position, 0);
       const unchanged = equal(arrivedFrom, leftFrom) && equal(arrivedTo, leftTo);
@@ -37,9 +38,7 @@ export class FlowShare {
       position = leftTo;
     }
     if (less(position, arrivals.end)) pushStep(departures.times, departures.rates, position, 0);
-    this.#from = this.#from.slice(head);
-    this.#to = this.#to.slice(head);
-    this.#rates = this.#rates.slice(head);
+    this.#forget(head);
     return departures;
   }
 
@@ -47,6 +46,17 @@ export class FlowShare {
   fingerprint(origin: Exact): string {
     return this.#from
       .map((from, k) => `${subtract(from, origin)} ${subtract(this.#to[k]!, origin)} ${this.#rates[k]}`)
+      .slice(this.#head)
       .join(';');
+  }
+
+  /** Drops what has left once it is half of what is kept, so that the work stays in proportion. */
+  #forget(head: number): void {
+    this.#head = head;
+    if (2 * head < this.#from.length) return;
+    this.#from = this.#from.slice(head);
+    this.#to = this.#to.slice(head);
+    this.#rates = this.#rates.slice(head);
+    this.#head = 0;
   }
 }

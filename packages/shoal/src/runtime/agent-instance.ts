@@ -1,6 +1,17 @@
 /** What the agent knows of an instance: where it is, its lanes, and its counters over all of them. */
-import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
-import { createLaneMemory, ends, type LaneBounds, type LaneMemory, LaneProbe } from '../transport/index.ts';
+import type { Connection, GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
+import {
+  createLaneMemory,
+  ends,
+  failedCode,
+  type LaneBounds,
+  type LaneMemory,
+  LaneProbe,
+  LaneReader,
+  shedCode,
+} from '../transport/index.ts';
+import { createCodec, Envelope } from '../wire/index.ts';
+import { releaseConnection } from './connection-owner.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
 
@@ -47,6 +58,40 @@ export class AgentInstance {
       ...[...this.lanes.values()].map((lane) => ({ lane: lane.probe.memory, isReply: false })),
       ...[...this.replyLanes.values()].map((lane) => ({ lane, isReply: true })),
     ];
+  }
+
+  /**
+   * Ends what is left when its thread has ended for good and nobody sends any more, so that the counts add up:
+   * `thread-lost` what it held, `stopping` what waited. Connections that nobody took are closed.
+   */
+  settle(): void {
+    const { order, execution, concurrency } = this.msu;
+    const isOrdered = order === 'fifo' && (execution !== 'async' || concurrency === 1);
+    for (const { probe } of this.lanes.values()) {
+      const reader = new LaneReader(probe.memory, isOrdered);
+      const envelope = new Envelope();
+      for (const index of reader.recover()) {
+        reader.readHeader(index, envelope);
+        this.#closeConnection(reader, index, envelope);
+        reader.finishRecovered(index, failedCode('thread-lost'));
+      }
+      while (reader.poll() > 0) {
+        const index = reader.take(envelope);
+        this.#closeConnection(reader, index, envelope);
+        reader.finish(index, shedCode('stopping'));
+      }
+    }
+    let ended = 0;
+    for (let end = 0; end < ends.length; end++) ended += this.stats[InstanceFloat.localEnds + end] as number;
+    const at = InstanceFloat.localEnds + failedCode('thread-lost');
+    const lost = (this.stats[InstanceFloat.localAccepted] as number) - ended;
+    this.stats[at] = (this.stats[at] as number) + lost;
+  }
+
+  #closeConnection(reader: LaneReader, index: number, envelope: Envelope): void {
+    const message = this.msu.in[envelope.port]?.message;
+    if (message?.kind === 'connection')
+      releaseConnection(reader.payload(index, createCodec(message)) as Connection);
   }
 
   /** Accepted and ended messages over all ways in. Ends by end code. */

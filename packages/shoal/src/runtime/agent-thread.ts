@@ -1,7 +1,13 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
-import { createThreadBlock, type ThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
+import {
+  createThreadBlock,
+  type ThreadBlock,
+  ThreadFloat,
+  ThreadWord,
+  viewThreadBlock,
+} from './shared-block.ts';
 import type { HostOrigin, ThreadReport, ThreadRequestBody, ThreadStart } from './thread-messages.ts';
 
 /** The entry of a thread, from source or from dist, whichever this file is. */
@@ -51,6 +57,14 @@ export class AgentThread {
   restarts = 0;
   generation = -1;
   startedAtMs = 0;
+  /** The instance whose event ran over its limit, where that is the reason. */
+  culprit: InstanceId | null = null;
+  /** Settled when the worker has loaded the app, or has ended. */
+  started: Promise<void> = Promise.resolve();
+  /** When it was first rung since it last went through its loop. */
+  unansweredSinceMs = 0;
+  /** Instances that are being created there: user code that may take its time. */
+  hosting = 0;
   /** Settled while no replacement is under way. */
   replacing: Promise<void> = Promise.resolve();
   /** Why the agent is ending it; null: it is not. */
@@ -77,13 +91,14 @@ export class AgentThread {
   ): Promise<void> {
     this.generation++;
     this.killReason = null;
+    this.culprit = null;
     this.phase = 'starting';
     this.startedAtMs = nowMs;
     const { guest } = this.options;
     const worker = guest === undefined ? this.#startWorker() : guest.port;
     this.#worker = worker;
     let error: Error | null = null;
-    return new Promise((resolve) => {
+    this.started = new Promise((resolve) => {
       worker.on('message', (report: ThreadReport) => {
         if (report.kind === 'ready') resolve();
         else if (report.kind === 'answer') this.#answered(report);
@@ -102,6 +117,7 @@ export class AgentThread {
       });
       if (guest !== undefined) resolve();
     });
+    return this.started;
   }
 
   #startWorker(): Worker {
@@ -149,6 +165,11 @@ export class AgentThread {
     Atomics.add(this.block.words, ThreadWord.control, 1);
     this.ring();
     return answered;
+  }
+
+  /** Whether it has gone through its loop since it was rung. */
+  get hasBeaten(): boolean {
+    return (this.block.floats[ThreadFloat.beatAt] as number) >= this.unansweredSinceMs;
   }
 
   /** Wakes the thread. */

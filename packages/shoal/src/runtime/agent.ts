@@ -16,6 +16,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   type AppGraph,
   type Clock,
+  defaultRestart,
   type GraphMsu,
   type InstanceId,
   instanceId,
@@ -23,6 +24,7 @@ import {
   type MachineId,
   type ProcessId,
   type QueueOrder,
+  type RestartPolicy,
   ShoalError,
   type ThreadId,
   threadId,
@@ -50,8 +52,12 @@ const watchPeriodMs = 20;
 const ringPeriodMs = 100;
 /** A thread that is told to end and has not after so long is in native code: the process must go. */
 const terminateMaxMs = 250;
+/** When everything stops, a thread that is loading its modules is waited for this long. */
+const startMaxMs = 2_000;
 /** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
-const beatGraceMs = 200;
+const beatGraceMs = 150;
+/** `create()` of a type may keep its thread this long, whatever the run limits there. */
+const createMaxMs = 10_000;
 /** Answers to commands that are remembered (I2). */
 const commandsMax = 10_000;
 /** Events that wait for the next report. */
@@ -121,6 +127,9 @@ export class Agent implements ControlBus {
   #sequence = 0;
   #window = 0;
   #threadIds = 0;
+  #tablesGiven = 0;
+  /** Epoch of the controller that set a table: versions count within it. */
+  readonly #tableEpochs = new Map<number, number>();
   #lastSampleMs = 0;
   #isClosed = false;
 
@@ -161,6 +170,7 @@ export class Agent implements ControlBus {
     await this.#distribute([...this.#tables.keys()]);
     for (const instance of inOrder) if (instance.msu.isEntry) await this.#mustHost(instance);
     await this.#distribute([...this.#tables.keys()]);
+    for (const instance of inOrder) await this.#begin([instance]);
     this.#watch();
     for (let i = 0; i < this.#options.spareThreads; i++) this.#addSpare();
   }
@@ -182,7 +192,11 @@ export class Agent implements ControlBus {
     this.#intervals.push(
       setInterval(() => this.#findRunaways(), watchPeriodMs),
       setInterval(() => {
-        for (const thread of this.#threads.values()) thread.ring();
+        const now = this.#options.clock.now();
+        for (const thread of this.#threads.values()) {
+          if (thread.hasBeaten) thread.unansweredSinceMs = now;
+          thread.ring();
+        }
       }, ringPeriodMs),
       setInterval(() => this.#sample(), this.#options.samplePeriodMs),
     );
@@ -207,19 +221,22 @@ export class Agent implements ControlBus {
     return isClean;
   }
 
-  /** Stops all threads, whatever they do. */
+  /** Stops all threads, whatever they do, ends what still waits, and reports for the last time. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    this.#sample();
     this.#isClosed = true;
     for (const interval of this.#intervals) clearInterval(interval);
-    this.#loopDelay.disable();
     const threads = [...this.#threads.values()];
-    await Promise.all(
-      threads.map((thread) => Promise.race([thread.ask({ kind: 'stop' }), pause(terminateMaxMs)])),
-    );
+    // Node leaves the files open that a thread was reading its modules from when it was ended.
+    await within(Promise.all(threads.map((thread) => thread.started)), startMaxMs);
+    await Promise.all(threads.map((thread) => within(thread.ask({ kind: 'stop' }), terminateMaxMs)));
     for (const thread of threads) thread.killReason = 'stop';
-    await Promise.race([Promise.all(threads.map((thread) => thread.terminate())), pause(terminateMaxMs * 2)]);
+    await within(Promise.all(threads.map((thread) => thread.terminate())), terminateMaxMs * 2);
+    for (const instance of this.#instances.values()) {
+      if (this.#threads.get(instance.threadId)?.isRunning !== true) instance.settle();
+    }
+    this.#sample();
+    this.#loopDelay.disable();
     this.#sampler.close();
   }
 
@@ -323,7 +340,8 @@ export class Agent implements ControlBus {
 
   /** A worker is gone. Its instances get a replacement, unless their restart policy says no. */
   #onThreadEnd(thread: AgentThread, end: ThreadEnd): void {
-    if (this.#isClosed || thread.killReason === 'stop') {
+    if (this.#isClosed) return;
+    if (thread.killReason === 'stop') {
       this.#threads.delete(thread.id);
       this.#sampler.forgetThread(thread.id);
       return;
@@ -336,7 +354,7 @@ export class Agent implements ControlBus {
     if (instances.length === 0 || thread.options.guest !== undefined) {
       this.#threads.delete(thread.id);
       this.#sampler.forgetThread(thread.id);
-      if (thread.restarts === 0) this.#addSpare();
+      if (thread.options.guest === undefined && this.#isWithinIntensity('', defaultRestart)) this.#addSpare();
       return;
     }
     thread.replacing = this.#replace(thread, instances, origin, end.exitCode === 0 && end.error === null);
@@ -348,6 +366,10 @@ export class Agent implements ControlBus {
     origin: HostOrigin,
     isNormalEnd: boolean,
   ): Promise<void> {
+    const { culprit } = thread;
+    // What shared the thread with a runaway is lost with it, and not to blame.
+    const originOf = (instance: AgentInstance): HostOrigin =>
+      culprit === null || instance.id === culprit ? origin : 'thread-lost';
     const givenUp = instances.filter((instance) => !this.#mayRestart(instance.msu, isNormalEnd));
     const kept = instances.filter((instance) => !givenUp.includes(instance));
     thread.restarts++;
@@ -356,7 +378,7 @@ export class Agent implements ControlBus {
     await this.#giveReplyWays(thread);
     for (const instance of givenUp) {
       await this.#forgetInTables(instance);
-      await this.#bury(instance, thread, origin);
+      await this.#bury(instance, thread, originOf(instance));
       thread.instances.delete(instance.id);
       this.#event(
         'instance-given-up',
@@ -365,29 +387,38 @@ export class Agent implements ControlBus {
         `restart intensity of '${instance.msu.name}' is used up`,
       );
     }
+    await this.#distribute([...this.#tables.keys()], thread);
     for (const instance of kept) {
-      const hosted = await this.#host(instance, origin);
+      // It may have been removed meanwhile.
+      if (!thread.instances.has(instance.id)) continue;
+      const hosted = await this.#host(instance, originOf(instance));
       if (!hosted.isOk) this.#event('instance-lost', thread.id, instance, hosted.detail);
     }
     if (!thread.isRunning) return;
     await this.#distribute([...this.#tables.keys()]);
+    await this.#begin(kept);
     this.#event('thread-replaced', thread.id, kept[0] ?? null, `thread ${thread.options.name} runs again`);
     if (thread.instances.size === 0) this.#stopThread(thread);
   }
 
   #mayRestart(msu: GraphMsu, isNormalEnd: boolean): boolean {
-    const { kind, intensity, periodMs } = msu.restart;
+    const { kind } = msu.restart;
     if (kind === 'temporary' || (kind === 'transient' && isNormalEnd)) return false;
+    return this.#isWithinIntensity(msu.name, msu.restart);
+  }
+
+  /** Counts a restart of a type, or of spare threads (no name). */
+  #isWithinIntensity(name: string, { intensity, periodMs }: RestartPolicy): boolean {
     const now = this.#options.clock.now();
-    const recent = (this.#restarts.get(msu.name) ?? []).filter((at) => at > now - periodMs);
+    const recent = (this.#restarts.get(name) ?? []).filter((at) => at > now - periodMs);
     recent.push(now);
-    this.#restarts.set(msu.name, recent);
+    this.#restarts.set(name, recent);
     return recent.length <= intensity;
   }
 
   #stopThread(thread: AgentThread): void {
     thread.killReason = 'stop';
-    void thread.terminate();
+    void within(thread.started, startMaxMs).then(() => thread.terminate());
     this.#threads.delete(thread.id);
     this.#sampler.forgetThread(thread.id);
   }
@@ -418,15 +449,16 @@ export class Agent implements ControlBus {
       .filter((instance) => instance.msu.runLimitMs > 0);
     if (limited.length === 0) return null;
     const least = limited.reduce((a, b) => (a.msu.runLimitMs <= b.msu.runLimitMs ? a : b));
-    const beatAt = Math.max(
-      thread.block.floats[ThreadFloat.beatAt] as number,
-      thread.startedAtMs + beatGraceMs,
-    );
-    return now - beatAt > least.msu.runLimitMs + beatGraceMs ? least : null;
+    // A thread that nobody has rung is at rest, not stuck, however late the agent itself is.
+    if (thread.hasBeaten) return null;
+    const silentSince = Math.max(thread.unansweredSinceMs, thread.startedAtMs + beatGraceMs);
+    if (thread.hosting > 0 && now - silentSince < createMaxMs) return null;
+    return now - silentSince > least.msu.runLimitMs + beatGraceMs ? least : null;
   }
 
   #kill(thread: AgentThread, instance: AgentInstance, ranMs: number): void {
     thread.killReason = 'run-limit';
+    thread.culprit = instance.id;
     const detail = `'${instance.msu.name}' ran ${Math.round(ranMs)} ms, its limit is ${instance.msu.runLimitMs} ms`;
     this.#event('run-limit-kill', thread.id, instance, detail);
     const generation = thread.generation;
@@ -523,6 +555,7 @@ export class Agent implements ControlBus {
       if ([...this.#typesOn(other)].some((type) => this.#answersTo(type, instance)))
         await this.#giveReplyWays(other);
     }
+    thread.hosting++;
     const answer = await thread.ask({
       kind: 'host',
       instanceId: instance.id,
@@ -532,6 +565,8 @@ export class Agent implements ControlBus {
       origin,
       isBuried: false,
     });
+    thread.hosting--;
+    thread.startedAtMs = this.#options.clock.now();
     if (!answer.isOk) return failed('start-failed', answer.detail);
     instance.phase = 'serving';
     if (answer.hasErrorHandler && !this.#withErrorHandler.has(instance.msu.name)) {
@@ -540,6 +575,13 @@ export class Agent implements ControlBus {
         if (other.instances.size > 0) await this.#giveReplyWays(other);
     }
     return ok;
+  }
+
+  /** Lets hosted instances serve; their threads have the tables by which they send. */
+  async #begin(instances: readonly AgentInstance[]): Promise<void> {
+    for (const instance of instances) {
+      await this.#threads.get(instance.threadId)?.ask({ kind: 'begin', instanceIds: [instance.id] });
+    }
   }
 
   // ── tables ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -583,7 +625,8 @@ export class Agent implements ControlBus {
         way: isHere ? null : this.#wayTo(instance, thread),
       });
     }
-    return { edgeId: table.edgeId, version: table.version, endpoints };
+    // A thread sees one agent, whose tables only get newer, whatever versions controllers give them.
+    return { edgeId: table.edgeId, version: ++this.#tablesGiven, endpoints };
   }
 
   #wayTo(instance: AgentInstance, from: AgentThread): NonNullable<ThreadEndpoint['way']> {
@@ -634,7 +677,7 @@ export class Agent implements ControlBus {
     this.#epoch = command.epoch;
     let outcome: Outcome;
     try {
-      outcome = await this.#carryOut(command.body);
+      outcome = await this.#carryOut(command.body, command.epoch);
     } catch (error) {
       outcome = failed('start-failed', error instanceof Error ? error.message : String(error));
     }
@@ -642,7 +685,7 @@ export class Agent implements ControlBus {
     return { commandId, isOk: false, reason: outcome.reason, detail: outcome.detail };
   }
 
-  async #carryOut(body: CommandBody): Promise<Outcome> {
+  async #carryOut(body: CommandBody, epoch: number): Promise<Outcome> {
     switch (body.kind) {
       case 'add-instance':
         return this.#add(body);
@@ -653,7 +696,9 @@ export class Agent implements ControlBus {
       case 'set-tables':
         for (const table of body.tables) {
           const current = this.#tables.get(table.edgeId);
-          if (current !== undefined && table.version < current.version) continue;
+          const isSameEpoch = this.#tableEpochs.get(table.edgeId) === epoch;
+          if (isSameEpoch && current !== undefined && table.version < current.version) continue;
+          this.#tableEpochs.set(table.edgeId, epoch);
           this.#tables.set(table.edgeId, table);
         }
         return this.#distribute(body.tables.map((table) => table.edgeId));
@@ -674,16 +719,16 @@ export class Agent implements ControlBus {
     if (thread === null || !thread.isRunning)
       return failed('no-thread', 'there is no such thread, and none can be made');
     const instance = this.#newInstance(body.instanceId, msu, thread);
+    const edges = this.#wiring.from(msu.name).map((edge) => edge.id);
     const hosted = await this.#host(instance, 'new');
     if (!hosted.isOk) {
       this.#dispose(instance);
       return hosted;
     }
     // Downstream first: it can send before anybody sends to it.
-    return this.#distribute(
-      this.#wiring.from(msu.name).map((edge) => edge.id),
-      thread,
-    );
+    const distributed = await this.#distribute(edges, thread);
+    await this.#begin([instance]);
+    return distributed;
   }
 
   async #drain(id: InstanceId, maxMs: number): Promise<Outcome> {
@@ -692,7 +737,7 @@ export class Agent implements ControlBus {
     if (instance.phase === 'lost') return ok;
     instance.phase = 'draining';
     const thread = this.#threads.get(instance.threadId);
-    const answer = await Promise.race([thread?.ask({ kind: 'drain', instanceId: id }), pause(maxMs)]);
+    const answer = await within(thread?.ask({ kind: 'drain', instanceId: id }), maxMs);
     if (answer?.isOk === true) return ok;
     return failed('not-drained', answer?.detail ?? `still busy after ${Math.round(maxMs)} ms`);
   }
@@ -779,13 +824,17 @@ export class Agent implements ControlBus {
     const now = clock.now();
     const threads = [...this.#threads.values()];
     const threadSamples = threads.map((thread) => this.#sampler.thread(thread));
+    const all = [...this.#instances.values()];
     const instances = threads.flatMap((thread) =>
       this.#sampler.instances(
         thread,
-        [...this.#instances.values()].filter((instance) => instance.threadId === thread.id),
+        all.filter((instance) => instance.threadId === thread.id),
         this.#window,
       ),
     );
+    // What was given up has no thread any more, and is reported until it is removed.
+    const rest = all.filter((instance) => !this.#threads.has(instance.threadId));
+    instances.push(...this.#sampler.instances(null, rest, this.#window));
     const report: Report = {
       machine,
       process,
@@ -826,8 +875,17 @@ function failed(reason: Failure, detail: string): Outcome {
   return { isOk: false, reason, detail };
 }
 
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+/** What work comes to, or undefined where it takes longer. Leaves no timer behind. */
+async function within<T>(work: Promise<T> | undefined, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function describeEnd(origin: HostOrigin, end: ThreadEnd): string {

@@ -109,16 +109,30 @@ function createTimer(
   run: () => unknown,
 ): TimerControl {
   let entry: DueEntry | null = null;
+  // The event in the queue: one at most, however slow the instance is, and none any more once it is stopped.
+  let queued: { isStopped: boolean } | null = null;
+  const enqueue = (): void => {
+    if (queued !== null) return;
+    const event = { isStopped: false };
+    queued = event;
+    instance.enqueueTimer(() => {
+      if (event.isStopped) return undefined;
+      queued = null;
+      return run();
+    }, timer.priority);
+  };
   const arm = (delayMs: number): void => {
     entry = instance.thread.after(delayMs, () => {
       entry = null;
-      instance.enqueueTimer(run, timer.priority);
+      enqueue();
       if (timer.periodMs > 0) arm(timer.periodMs);
     });
   };
   const stop = (): void => {
     if (entry !== null) entry.isCancelled = true;
     entry = null;
+    if (queued !== null) queued.isStopped = true;
+    queued = null;
   };
   return {
     start: (delayMs = timer.delayMs) => {

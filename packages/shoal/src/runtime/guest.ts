@@ -55,7 +55,6 @@ export function createGuest(options: {
     loadApp: async () => app,
     post,
     setNice: () => {},
-    generation: 0,
   });
   port.on('message', (request: ThreadRequest) => hosting.accept(request));
   const loop = startThreadLoop(thread, clock, { canPark: () => false, onControl: () => {} });

@@ -24,6 +24,7 @@ const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
   'reply-ways',
   'attach',
+  'begin',
   'nice',
   'forget',
 ]);
@@ -39,7 +40,6 @@ export class Hosting {
   readonly #loadApp: () => Promise<App>;
   readonly #post: (report: ThreadReport) => void;
   readonly #setNice: (nice: number) => void;
-  readonly #generation: number;
   readonly #hosted = new Map<InstanceId, Hosted>();
   /** By lane id: one writer a lane, however often the lane is posted. */
   readonly #writers = new Map<number, LaneWriter>();
@@ -52,14 +52,12 @@ export class Hosting {
     loadApp: () => Promise<App>;
     post: (report: ThreadReport) => void;
     setNice: (nice: number) => void;
-    generation: number;
   }) {
     this.#thread = options.thread;
     this.#graph = options.graph;
     this.#loadApp = options.loadApp;
     this.#post = options.post;
     this.#setNice = options.setNice;
-    this.#generation = options.generation;
     for (const edge of options.graph.edges) {
       const from = this.#msu(edge.fromMsu);
       const to = this.#msu(edge.toMsu);
@@ -157,6 +155,9 @@ export class Hosting {
           this.#thread.routes.get(table.edgeId)?.install(table.version, endpoints, this.#thread.random);
         }
         return;
+      case 'begin':
+        for (const id of body.instanceIds) this.#begin(id);
+        return;
       case 'nice':
         this.#setNice(body.nice);
         return;
@@ -216,7 +217,7 @@ export class Hosting {
 
   async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {
     const graph = this.#msu(body.msu);
-    const instance = new Instance(this.#thread, body.instanceId, graph, body.block, this.#generation);
+    const instance = new Instance(this.#thread, body.instanceId, graph, body.block);
     this.#attach(instance, body.lanes);
     if (body.origin !== 'new') instance.recover(failedCode(body.origin));
     if (body.isBuried) {
@@ -233,16 +234,24 @@ export class Hosting {
     instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
     checkHandlers(graph, instance.handlers);
     this.#hosted.set(body.instanceId, { instance, live });
-    this.#thread.add(instance);
-    live.startTimers();
-    this.#thread.requestTurn();
     return instance.handlers.onError !== undefined;
+  }
+
+  /** What was sent to a replaced instance waits until it can send in its turn. */
+  #begin(id: InstanceId): void {
+    const hosted = this.#hosted.get(id);
+    if (hosted === undefined) return;
+    this.#thread.add(hosted.instance);
+    hosted.live?.startTimers();
+    this.#thread.requestTurn();
   }
 
   /** No new work comes any more: waits until nothing is left. The agent has the deadline. */
   async #drain(id: InstanceId): Promise<boolean> {
     const instance = this.#instance(id);
     instance.isDraining = true;
+    // Where no messages come in, work begins with timers.
+    if (instance.graph.in.length === 0) this.#hosted.get(id)?.live?.stopTimers();
     await instance.handlers.onDrain?.();
     while (!instance.isIdle && this.#hosted.has(id)) {
       await new Promise<void>((resolve) => this.#thread.after(drainPollMs, resolve));

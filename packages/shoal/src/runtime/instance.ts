@@ -44,6 +44,7 @@ import {
   EnvelopeKind,
 } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
+import type { DueEntry } from './due-heap.ts';
 import { Inbox, type TakenEvent } from './inbox.ts';
 import { type OnReply, PendingRequests } from './pending-requests.ts';
 import type { LiveEndpoint, Route } from './route.ts';
@@ -60,6 +61,13 @@ interface LivePort {
   readonly isConnection: boolean;
 }
 
+/** A message whose handler has returned and that has not ended. */
+interface InService {
+  readonly message: Envelope;
+  readonly lane: LaneReader | null;
+  readonly index: number;
+}
+
 const expired = shedCode('expired');
 const stopping = shedCode('stopping');
 const undeliverable = shedCode('undeliverable');
@@ -70,6 +78,9 @@ const threadLost = failedCode('thread-lost');
 
 /** The detail of a failed reply. */
 const detailCodec = createCodec({ kind: 'record', fields: { detail: 'string' } });
+/** Between two attempts to send a reply for which there was no room, and when it is given up: milliseconds. */
+const replyRetryMs = 1;
+const replyRetryMaxMs = 5_000;
 /** Characters of an error's message that travel. */
 const detailMax = 200;
 
@@ -92,15 +103,12 @@ export class Instance {
   readonly #ports: readonly LivePort[];
   readonly #pending: PendingRequests;
   readonly #concurrency: number;
+  /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
+  readonly #inService = new Set<InService>();
+  readonly #delayed = new Set<DueEntry>();
   readonly #taken: TakenEvent = { envelope: new Envelope(), lane: null, index: 0 };
 
-  constructor(
-    thread: ThreadRuntime,
-    id: InstanceId,
-    graph: GraphMsu,
-    block: SharedArrayBuffer,
-    generation: number,
-  ) {
+  constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer) {
     this.thread = thread;
     this.id = id;
     this.graph = graph;
@@ -109,7 +117,7 @@ export class Instance {
     this.#concurrency = graph.execution === 'async' ? graph.concurrency : 1;
     const max = graph.queueMaxMessages > 0 ? graph.queueMaxMessages : thread.limits.laneMaxMessages;
     this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
-    this.#pending = new PendingRequests(thread.limits.requestsMax, generation);
+    this.#pending = new PendingRequests(thread.limits.requestsMax);
     this.#ports = graph.in.map((port) => ({
       name: port.name,
       codec: createCodec(port.message),
@@ -230,7 +238,7 @@ export class Instance {
   #recordService(tookMs: number, message: Envelope): void {
     const stats = this.stats;
     const mean = stats[InstanceFloat.serviceMeanMs] as number;
-    stats[InstanceFloat.serviceMeanMs] = mean + (tookMs - mean) / 16;
+    stats[InstanceFloat.serviceMeanMs] = mean === 0 ? tookMs : mean + (tookMs - mean) / 16;
     const service = serviceHistogramFloat + bucketOf(tookMs);
     stats[service] = (stats[service] as number) + 1;
     const sojourn = sojournHistogramFloat + bucketOf(this.thread.nowMs - message.enqueuedAtMs);
@@ -244,22 +252,35 @@ export class Instance {
     index: number,
     startedAt: number,
   ): void {
-    this.#setInProgress(this.inProgress + 1);
-    const settle = (): void => {
-      this.#setInProgress(this.inProgress - 1);
+    const service = this.#hold(message, lane, index);
+    /** False where the instance was removed meanwhile, and the message ended with it. */
+    const settle = (): boolean => {
+      if (!this.#release(service)) return false;
       this.#recordService(this.thread.tick() - startedAt, message);
       this.thread.requestTurn();
+      return true;
     };
     result.then(
       (value) => {
-        settle();
-        this.#succeed(message, lane, index, this.#ports[message.port] as LivePort, value);
+        if (settle()) this.#succeed(message, lane, index, this.#ports[message.port] as LivePort, value);
       },
       (error) => {
-        settle();
-        this.#fail(message, lane, index, handlerError, error);
+        if (settle()) this.#fail(message, lane, index, handlerError, error);
       },
     );
+  }
+
+  #hold(message: Envelope, lane: LaneReader | null, index: number): InService {
+    const service: InService = { message, lane, index };
+    this.#inService.add(service);
+    this.#setInProgress(this.inProgress + 1);
+    return service;
+  }
+
+  #release(service: InService): boolean {
+    if (!this.#inService.delete(service)) return false;
+    this.#setInProgress(this.inProgress - 1);
+    return true;
   }
 
   #setInProgress(count: number): void {
@@ -272,10 +293,43 @@ export class Instance {
   #succeed(message: Envelope, lane: LaneReader | null, index: number, port: LivePort, value: unknown): void {
     if (message.kind === EnvelopeKind.request) {
       const problem = this.#reply(message, lane, doneCode, port.replyCodec, value);
+      if (problem === 'no-room') return this.#replyLater(message, lane, index, port, value);
       if (problem !== null) return this.#fail(message, lane, index, replyLost, problem);
     }
+    this.#endDone(message, lane, index, port);
+  }
+
+  #endDone(message: Envelope, lane: LaneReader | null, index: number, port: LivePort): void {
     if (port.isConnection) releaseConnection(message.payload as Connection);
     this.#end(lane, index, doneCode);
+  }
+
+  /**
+   * Every outstanding request has the slot of its reply, but large replies share the bytes of a lane: the message
+   * stays in service until there is room, and holds up the next as any work would.
+   */
+  #replyLater(
+    message: Envelope,
+    lane: LaneReader | null,
+    index: number,
+    port: LivePort,
+    value: unknown,
+  ): void {
+    const { thread } = this;
+    const service = this.#hold(message, lane, index);
+    const endsAt = thread.time() + replyRetryMaxMs;
+    const attempt = (): void => {
+      if (!this.#inService.has(service)) return;
+      const problem = this.#reply(message, lane, doneCode, port.replyCodec, value);
+      if (problem === 'no-room' && thread.nowMs < endsAt) {
+        thread.after(replyRetryMs, attempt);
+        return;
+      }
+      this.#release(service);
+      if (problem === null) this.#endDone(message, lane, index, port);
+      else this.#fail(message, lane, index, replyLost, problem === 'no-room' ? noRoom() : problem);
+    };
+    thread.after(replyRetryMs, attempt);
   }
 
   #fail(message: Envelope, lane: LaneReader | null, index: number, end: number, error: unknown): void {
@@ -321,14 +375,14 @@ export class Instance {
     }
   }
 
-  /** Sends a reply. Answers null, or why a `done` reply could not be carried. */
+  /** Sends a reply. Answers null, or why it could not be carried. */
   #reply(
     request: Envelope,
     lane: LaneReader | null,
     end: number,
     codec: Codec | null,
     payload: unknown,
-  ): EncodeError | Error | null {
+  ): Error | 'no-room' | null {
     const thread = this.thread;
     const reply = new Envelope();
     reply.kind = EnvelopeKind.reply;
@@ -336,15 +390,17 @@ export class Instance {
     reply.sender = this.id;
     reply.enqueuedAtMs = thread.nowMs;
     reply.correlation = request.correlation;
+    reply.id = request.id;
     if (lane === null) {
       const requester = thread.instances.get(request.sender);
       reply.payload = payload;
-      if (requester?.inbox.localReplies.push(reply) === true) thread.requestTurn();
+      if (requester === undefined) return new Error('the requester is gone');
+      if (!requester.inbox.localReplies.push(reply)) return 'no-room';
+      thread.requestTurn();
       return null;
     }
     const way = thread.replyWays.get(request.sender);
-    if (way === undefined)
-      return end === doneCode ? new Error('there is no way back to the requester') : null;
+    if (way === undefined) return new Error('there is no way back to the requester');
     let written: string;
     try {
       written = way.writer.write(reply, codec, payload);
@@ -356,7 +412,7 @@ export class Instance {
       thread.ring(way.bell);
       return null;
     }
-    return new Error(`the reply does not fit (${written})`);
+    return written === 'too-large' ? new Error('the reply is too large') : 'no-room';
   }
 
   /** Tells every instance upstream that has an error handler. */
@@ -375,7 +431,10 @@ export class Instance {
       const local = this.thread.instances.get(upstream);
       if (local !== undefined) {
         if (local.handlers.onError === undefined) continue;
-        if (local.inbox.localReplies.push(notice)) this.thread.requestTurn();
+        const { localReplies } = local.inbox;
+        if (localReplies.length < this.thread.limits.requestsMax && localReplies.push(notice))
+          this.thread.requestTurn();
+        else this.#countCoalesced();
         continue;
       }
       const way = this.thread.replyWays.get(upstream);
@@ -383,16 +442,20 @@ export class Instance {
       if (way.writer.write(notice, null, reason, this.thread.limits.requestsMax) === 'accepted') {
         this.thread.ring(way.bell);
       } else {
-        this.stats[InstanceFloat.noticesCoalesced] =
-          (this.stats[InstanceFloat.noticesCoalesced] as number) + 1;
+        this.#countCoalesced();
       }
     }
+  }
+
+  #countCoalesced(): void {
+    const at = InstanceFloat.noticesCoalesced;
+    this.stats[at] = (this.stats[at] as number) + 1;
   }
 
   // ── replies, notices, timers ─────────────────────────────────────────────────────────────────────────────
 
   #runReply(envelope: Envelope, lane: LaneReader | null, index: number): void {
-    const request = this.#pending.remove(envelope.correlation);
+    const request = this.#pending.remove(envelope.correlation, envelope.id);
     if (request === null) {
       this.stats[InstanceFloat.orphanReplies] = (this.stats[InstanceFloat.orphanReplies] as number) + 1;
       return;
@@ -456,14 +519,15 @@ export class Instance {
     this.#account(startedAt);
   }
 
-  /** Puts an event of the instance's own into its queue: not a message, not counted as one. */
+  /** Puts an event of the instance's own into its queue: not a message, not counted as one. At most one a timer waits. */
   enqueueTimer(run: () => unknown, priority: number): void {
     const event = new Envelope();
     event.kind = EnvelopeKind.timer;
     event.payload = run;
     event.priority = priority;
     event.enqueuedAtMs = this.thread.nowMs;
-    if (this.inbox.local.push(event)) this.waiting++;
+    this.inbox.local.pushAlways(event);
+    this.waiting++;
     this.thread.requestTurn();
   }
 
@@ -533,6 +597,7 @@ export class Instance {
     envelope.port = route.port;
     envelope.correlation = correlation;
     envelope.id = thread.nextMessageId();
+    if (kind === EnvelopeKind.request) this.#pending.identify(correlation, envelope.id);
     envelope.flowKey = flowKey;
     envelope.sender = this.id;
     envelope.enqueuedAtMs = now;
@@ -543,6 +608,9 @@ export class Instance {
     envelope.origin = cause?.origin ?? this.id;
     envelope.prior = cause === null ? nobody : cause.provenance;
     envelope.isTraced = cause?.isTraced ?? false;
+    // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
+    if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
+      return this.#refuse('queue-full');
     if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
       return this.#refuse('queue-full');
     if (local !== null) {
@@ -565,42 +633,67 @@ export class Instance {
     return reason;
   }
 
-  /** A delayed message is accepted by its sender, and handed on when due: `done`, or `shed: undeliverable`. */
   #sendLater(route: Route, payload: unknown, options: SendOptions): Acceptance {
+    const later = this.#withoutDelay(options);
+    return this.#later(options.delayMs as number, () =>
+      this.send(route, payload, later, EnvelopeKind.message, 0),
+    );
+  }
+
+  #withoutDelay(options: SendOptions): SendOptions {
+    const { delayMs: _, ...rest } = options;
+    const cause = options.cause ?? this.current;
+    return cause === null ? rest : { ...rest, cause };
+  }
+
+  /** What is delayed is accepted by its sender, and handed on when due: `done`, or `shed: undeliverable`. */
+  #later(delayMs: number, attempt: () => Acceptance): Acceptance {
     const thread = this.thread;
     if (thread.delayedCount >= thread.limits.delayedMax) return this.#refuse('queue-full');
-    const { delayMs, ...rest } = options;
-    const cause = (options.cause as Envelope | undefined) ?? this.current;
-    const later: SendOptions = cause === null ? rest : { ...rest, cause };
     thread.delayedCount++;
     this.stats[InstanceFloat.localAccepted] = (this.stats[InstanceFloat.localAccepted] as number) + 1;
-    thread.after(delayMs as number, () => {
+    const entry = thread.after(delayMs, () => {
+      this.#delayed.delete(entry);
       thread.delayedCount--;
-      const accepted = this.send(route, payload, later, EnvelopeKind.message, 0);
-      this.#end(null, 0, accepted === 'accepted' ? doneCode : undeliverable);
+      let isAccepted = false;
+      try {
+        isAccepted = attempt() === 'accepted';
+      } catch (error) {
+        // Encoded only now: whoever sent it is not there to be told.
+        this.#countError('delayed message', error);
+      }
+      this.#end(null, 0, isAccepted ? doneCode : undeliverable);
     });
+    this.#delayed.add(entry);
     return 'accepted';
   }
 
   /** Makes a request. The callback gets every outcome, refusals included, as an event (refusals at once). */
-  ask(route: Route, payload: unknown, options: SendOptions | undefined, onReply: OnReply): void {
+  ask(route: Route, payload: unknown, options: SendOptions | undefined, onReply: OnReply): Acceptance {
+    if (options?.delayMs !== undefined && options.delayMs > 0) {
+      const later = this.#withoutDelay(options);
+      const accepted = this.#later(options.delayMs, () => this.ask(route, payload, later, onReply));
+      if (accepted !== 'accepted') onReply({ outcome: 'refused', reason: accepted });
+      return accepted;
+    }
     const cause = (options?.cause as Envelope | undefined) ?? this.current;
     const expiresAtMs = route.timeoutMs > 0 ? this.thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
     const correlation = this.#pending.add({ onReply, cause, routeId: route.edge.id }, expiresAtMs);
-    if (correlation === 0) {
-      onReply({ outcome: 'refused', reason: this.#refuse('too-many-requests') });
-      return;
-    }
     let accepted: Acceptance;
-    try {
-      accepted = this.send(route, payload, options, EnvelopeKind.request, correlation);
-    } catch (error) {
-      this.#pending.remove(correlation);
-      throw error;
+    if (correlation === 0) {
+      accepted = this.#refuse('too-many-requests');
+    } else {
+      try {
+        accepted = this.send(route, payload, options, EnvelopeKind.request, correlation);
+      } catch (error) {
+        this.#pending.withdraw(correlation);
+        throw error;
+      }
+      if (accepted === 'accepted') return accepted;
+      this.#pending.withdraw(correlation);
     }
-    if (accepted === 'accepted') return;
-    this.#pending.remove(correlation);
     onReply({ outcome: 'refused', reason: accepted });
+    return accepted;
   }
 
   // ── the edges of its life ────────────────────────────────────────────────────────────────────────────────
@@ -647,6 +740,16 @@ export class Instance {
 
   /** Ends everything that waits, unhandled: the instance goes for good. */
   discard(end: number = stopping): void {
+    for (const service of [...this.#inService]) {
+      this.#release(service);
+      this.#drop(service.message, service.lane, service.index, threadLost);
+    }
+    for (const entry of this.#delayed) {
+      entry.isCancelled = true;
+      this.thread.delayedCount--;
+      this.#end(null, 0, end);
+    }
+    this.#delayed.clear();
     this.poll();
     const taken = this.#taken;
     while (this.inbox.nextRank(true) !== Number.POSITIVE_INFINITY) {
@@ -668,6 +771,7 @@ export class Instance {
     return (
       this.inbox.poll() === 0 &&
       this.inProgress === 0 &&
+      this.#delayed.size === 0 &&
       this.#pending.size === 0 &&
       this.stats[InstanceFloat.states] === 0
     );
@@ -695,6 +799,10 @@ function readReply(envelope: Envelope, lane: LaneReader | null, index: number, r
     return { outcome: 'failed', reason: failureReasons[end - 1] as FailureReason, detail };
   }
   return { outcome: 'shed', reason: sheddingReasons[end - 1 - failureReasons.length] ?? 'stopping' };
+}
+
+function noRoom(): Error {
+  return new Error(`there was no room for the reply within ${replyRetryMaxMs} ms`);
 }
 
 function describeError(error: unknown): string {

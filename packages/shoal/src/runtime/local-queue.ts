@@ -19,9 +19,19 @@ export class LocalQueue {
       this.#grow();
     }
     if (this.length >= this.max) return false;
+    this.#put(envelope);
+    return true;
+  }
+
+  /** For what is bounded otherwise. */
+  pushAlways(envelope: Envelope): void {
+    if (this.length === this.#ring.length) this.#grow();
+    this.#put(envelope);
+  }
+
+  #put(envelope: Envelope): void {
     this.#ring[(this.#head + this.length) & (this.#ring.length - 1)] = envelope;
     this.length++;
-    return true;
   }
 
   peek(): Envelope | undefined {

@@ -14,24 +14,21 @@ export interface PendingRequest {
 }
 
 /**
- * The outstanding requests of one instance. A correlation is a slot and a generation, so that a late reply to an
- * earlier request in the same slot is recognised.
+ * The outstanding requests of one instance. A correlation names a slot; the id of the request's message, which a
+ * reply repeats, tells it from every other request that had or will have the slot, in this life or another.
  */
 export class PendingRequests {
   readonly max: number;
-  readonly #bits: number;
   readonly #requests: (PendingRequest | null)[];
-  readonly #generations: Int32Array;
+  readonly #messageIds: Float64Array;
   readonly #expiresAtMs: Float64Array;
   readonly #free: Int32Array;
   #freeCount: number;
 
-  /** `max` is a power of two. `generation` differs between an instance and its replacement. */
-  constructor(max: number, generation: number) {
+  constructor(max: number) {
     this.max = max;
-    this.#bits = Math.log2(max);
     this.#requests = new Array(max).fill(null);
-    this.#generations = new Int32Array(max).fill(1 + (generation & 0xff) * 4096);
+    this.#messageIds = new Float64Array(max);
     this.#expiresAtMs = new Float64Array(max).fill(Number.POSITIVE_INFINITY);
     this.#free = Int32Array.from({ length: max }, (_, i) => max - 1 - i);
     this.#freeCount = max;
@@ -46,15 +43,25 @@ export class PendingRequests {
     if (this.#freeCount === 0) return 0;
     const slot = this.#free[--this.#freeCount] as number;
     this.#requests[slot] = request;
+    this.#messageIds[slot] = 0;
     this.#expiresAtMs[slot] = expiresAtMs;
-    return ((this.#generations[slot] as number) << this.#bits) | slot;
+    return slot + 1;
   }
 
-  /** Gives a slot back: the request, or null for a correlation that is not known any more. */
-  remove(correlation: number): PendingRequest | null {
-    const slot = correlation & (this.max - 1);
-    if (this.#generations[slot] !== correlation >>> this.#bits) return null;
-    return this.#release(slot);
+  /** Says which message carries the request; called before the message is on its way. */
+  identify(correlation: number, messageId: number): void {
+    this.#messageIds[correlation - 1] = messageId;
+  }
+
+  /** Gives a slot back: the request, or null for one that is not known any more. */
+  remove(correlation: number, messageId: number): PendingRequest | null {
+    const slot = correlation - 1;
+    return this.#messageIds[slot] === messageId ? this.#release(slot) : null;
+  }
+
+  /** Gives back the slot of a request that was not accepted. */
+  withdraw(correlation: number): void {
+    this.#release(correlation - 1);
   }
 
   #release(slot: number): PendingRequest | null {
@@ -62,8 +69,6 @@ export class PendingRequests {
     if (request === null) return null;
     this.#requests[slot] = null;
     this.#expiresAtMs[slot] = Number.POSITIVE_INFINITY;
-    const generation = (this.#generations[slot] as number) + 1;
-    this.#generations[slot] = generation >= 1 << (31 - this.#bits) ? 1 : generation;
     this.#free[this.#freeCount++] = slot;
     return request;
   }

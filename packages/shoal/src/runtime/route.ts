@@ -33,6 +33,8 @@ export class Route {
   /** Milliseconds from acceptance to the deadline; 0: none. */
   readonly deadlineMs: number;
   readonly timeoutMs: number;
+  /** Messages that an instance at the other end may have waiting; 0: as many as its lanes hold. */
+  readonly queueMaxMessages: number;
   version = 0;
   endpoints: readonly LiveEndpoint[] = [];
   #router: Router | null = null;
@@ -52,6 +54,7 @@ export class Route {
     this.codec = createCodec(inPort.message);
     this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
     this.deadlineMs = to.deadlineMs;
+    this.queueMaxMessages = to.queueMaxMessages;
     this.timeoutMs = from.out.find((candidate) => candidate.name === edge.fromPort)?.timeoutMs ?? 0;
   }
 

@@ -122,12 +122,16 @@ export class Sampler {
     return memory;
   }
 
-  /** Samples the instances of a thread; call {@link thread} for it before. */
-  instances(thread: AgentThread, instances: readonly AgentInstance[], window: number): InstanceSample[] {
+  /** Samples the instances of a thread (null: of none any more); call {@link thread} for it before. */
+  instances(
+    thread: AgentThread | null,
+    instances: readonly AgentInstance[],
+    window: number,
+  ): InstanceSample[] {
     this.#window = window;
-    const running = Atomics.load(thread.block.words, ThreadWord.running);
+    const running = thread === null ? 0 : Atomics.load(thread.block.words, ThreadWord.running);
     const samples = instances.map((instance) => this.#instance(instance, running === instance.id));
-    this.#shareBusyTime(thread, instances);
+    this.#shareBusyTime(thread === null ? 0 : (this.#threads.get(thread.id)?.windowCpuMs ?? 0), instances);
     return samples.map((sample) => ({ ...sample, busyMs: this.#memory(sample.instanceId).busyMs }));
   }
 
@@ -203,8 +207,7 @@ export class Sampler {
    * Busy time is handler time; but instances that hold handles work outside of handlers too (TLS, sockets): what
    * their thread used beyond the handlers of the others is theirs, in equal shares.
    */
-  #shareBusyTime(thread: AgentThread, instances: readonly AgentInstance[]): void {
-    const windowCpuMs = this.#threads.get(thread.id)?.windowCpuMs ?? 0;
+  #shareBusyTime(windowCpuMs: number, instances: readonly AgentInstance[]): void {
     const holders = instances.filter((instance) => instance.stats[InstanceFloat.holdsHandles] === 1);
     let handlers = 0;
     for (const instance of instances) handlers += this.#memory(instance.id).windowHandlerMs;

@@ -68,7 +68,6 @@ const hosting = new Hosting({
   loadApp: () => app,
   post,
   setNice,
-  generation: start.generation,
 });
 
 const handle = (request: ThreadRequest): void => hosting.accept(request);

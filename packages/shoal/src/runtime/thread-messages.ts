@@ -68,6 +68,8 @@ export type ThreadRequestBody =
       readonly origin: HostOrigin;
       readonly isBuried: boolean;
     }
+  /** Hosted instances may serve: the tables by which they send are here. */
+  | { readonly kind: 'begin'; readonly instanceIds: readonly InstanceId[] }
   | { readonly kind: 'attach'; readonly instanceId: InstanceId; readonly lanes: readonly ThreadLane[] }
   | { readonly kind: 'reply-ways'; readonly ways: readonly ThreadReplyWay[] }
   | { readonly kind: 'tables'; readonly tables: readonly ThreadTable[] }

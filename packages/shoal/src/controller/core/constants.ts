@@ -60,6 +60,8 @@ export const youngInstanceMs = 1_000;
 
 /** A type that could not be cloned is not looked at again for so long. */
 export const blockedRetryMs = 2_000;
+/** What failed several times in a row is tried again after so long at most. */
+export const failureRetryMaxMs = 60_000;
 /** A refusal with the same reason is logged again only after so long. */
 export const refusalRepeatMs = 300_000;
 /** How long a reclaim that proved wrong is remembered; and after which, without a new one, calm is believed sooner again. */

@@ -11,7 +11,7 @@ import type { AppGraph, Deployment, InstanceId } from '../../model/index.ts';
 import { instanceId } from '../../model/index.ts';
 import type { Command, CommandResult, Report } from '../../wire/index.ts';
 import { Budget } from './budget.ts';
-import { takeoverIdGap, takeoverWaitReports } from './constants.ts';
+import { blockedRetryMs, failureRetryMaxMs, takeoverIdGap, takeoverWaitReports } from './constants.ts';
 import type { Decision } from './decision.ts';
 import { DecisionLog } from './decision-log.ts';
 import { Executor } from './executor.ts';
@@ -61,9 +61,10 @@ export class ControllerCore {
     const outbox = new Outbox(epoch);
     const tables = new Tables(graph, outbox);
     const log = new DecisionLog(epoch);
-    const executor = new Executor(monitor, tables, outbox, log, deployment.drainMaxMs, (msu, nowMs) =>
-      this.#onServing(msu, nowMs),
-    );
+    const executor = new Executor(monitor, tables, outbox, log, deployment.drainMaxMs, {
+      serving: (msu, nowMs) => this.#onServing(msu, nowMs),
+      failed: (msu, problem, nowMs) => this.#onFailed(msu, problem, nowMs),
+    });
     const placer = new Placer(monitor, graph, deployment, random);
     placer.leaving = executor.leaving;
     this.#outbox = outbox;
@@ -273,10 +274,19 @@ export class ControllerCore {
     const type = monitor.type(msu);
     type.lastServingMs = nowMs;
     type.blocked = null;
+    type.failures = 0;
     const routed = tables
       .endpoints(msu)
       .filter((endpoint) => !endpoint.isDraining && !executor.leaving.has(endpoint.instanceId)).length;
     type.committed = Math.max(type.committed, routed);
+  }
+
+  /** What failed is likely to fail again: each time in a row, it is left alone for twice as long. */
+  #onFailed(msu: string, problem: string, nowMs: number): void {
+    const type = this.#parts.monitor.type(msu);
+    const waitMs = Math.min(failureRetryMaxMs, blockedRetryMs * 2 ** type.failures);
+    type.failures++;
+    type.blocked = { reason: problem, untilMs: nowMs + waitMs };
   }
 
   #newInstanceId(): InstanceId {

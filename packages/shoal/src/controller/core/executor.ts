@@ -32,6 +32,14 @@ interface Member extends OrderedUnitInstance {
   unseenUntilMs: number;
 }
 
+/** What the executor tells as it happens. */
+export interface ExecutorEvents {
+  /** An instance of the type began to serve. */
+  serving(msu: string, nowMs: number): void;
+  /** An addition was rolled back. */
+  failed(msu: string, problem: string, nowMs: number): void;
+}
+
 /** One unit on its way to serve. */
 interface Addition {
   readonly kind: 'addition';
@@ -77,7 +85,7 @@ export class Executor {
   readonly #outbox: Outbox;
   readonly #log: DecisionLog;
   readonly #drainMaxMs: number;
-  readonly #onServing: (msu: string, nowMs: number) => void;
+  readonly #events: ExecutorEvents;
   #runs: (Addition | Removal)[] = [];
   readonly #courses: Set<Course> = new Set();
   /** Ids of instances that are being removed. */
@@ -93,14 +101,14 @@ export class Executor {
     outbox: Outbox,
     log: DecisionLog,
     drainMaxMs: number,
-    onServing: (msu: string, nowMs: number) => void,
+    events: ExecutorEvents,
   ) {
     this.#monitor = monitor;
     this.#tables = tables;
     this.#outbox = outbox;
     this.#log = log;
     this.#drainMaxMs = drainMaxMs;
-    this.#onServing = onServing;
+    this.#events = events;
   }
 
   /** Whether a decision is under way that touches the type. */
@@ -307,7 +315,7 @@ export class Executor {
       this.#step(run, `${main.msu}#${main.instanceId} serves`, nowMs);
       this.#log.serving(run.course.decisionId, nowMs);
     }
-    for (const member of run.members) this.#onServing(member.msu, nowMs);
+    for (const member of run.members) this.#events.serving(member.msu, nowMs);
     run.course.served++;
     this.#end(run, nowMs);
   }
@@ -331,6 +339,8 @@ export class Executor {
     const finish = (atMs: number): void => {
       for (const member of run.members) this.arriving.delete(member.instanceId);
       run.course.problems.push(run.problem);
+      const main = run.members.at(-1);
+      if (main !== undefined) this.#events.failed(main.msu, run.problem, atMs);
       this.#end(run, atMs);
     };
     for (const member of run.members) {

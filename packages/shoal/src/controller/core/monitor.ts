@@ -110,6 +110,7 @@ export class Monitor {
         lastFlapMs: Number.NEGATIVE_INFINITY,
         provedTooFew: null,
         blocked: null,
+        failures: 0,
         refusalsLogged: new Map(),
         floor,
         committed: floor,

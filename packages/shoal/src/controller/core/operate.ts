@@ -35,6 +35,8 @@ export function operate(parts: Parts, order: Order, nowMs: number): number {
     case 'reassign': {
       const instance = parts.monitor.instances.get(order.instanceId);
       if (instance === undefined) return unknown(parts, order.operator, order.instanceId, nowMs);
+      if (parts.executor.leaving.has(order.instanceId))
+        return leaving(parts, order.operator, instance, nowMs);
       return add(parts, order.operator, instance.msu, 1, order.place, instance, nowMs);
     }
     case 'remove':
@@ -62,6 +64,17 @@ function unknown(parts: Parts, operator: Operator, instanceId: InstanceId, nowMs
     operator,
     '',
     `there is no instance ${instanceId}; there are ${known.join(', ') || 'none'}`,
+    nowMs,
+  );
+}
+
+function leaving(parts: Parts, operator: Operator, instance: InstanceView, nowMs: number): number {
+  const { msu, instanceId } = instance;
+  return refuse(
+    parts,
+    operator,
+    msu,
+    `there is no instance ${instanceId} any more: it is being removed`,
     nowMs,
   );
 }
@@ -129,7 +142,7 @@ function add(
     nowMs,
   );
   // What people add stays: it is not taken back when it is calm.
-  if (old === null) type.floor = Math.max(type.floor, serving(type) + count);
+  if (old === null) type.floor = Math.max(type.floor, serving(parts, type) + count);
   parts.executor.add(id, named, nowMs, old);
   return id;
 }
@@ -137,6 +150,7 @@ function add(
 function remove(parts: Parts, instanceId: InstanceId, nowMs: number): number {
   const instance = parts.monitor.instances.get(instanceId);
   if (instance === undefined) return unknown(parts, 'remove', instanceId, nowMs);
+  if (parts.executor.leaving.has(instanceId)) return leaving(parts, 'remove', instance, nowMs);
   const { msu } = instance;
   const type = parts.monitor.type(msu);
   if (parts.executor.isBusy(msu)) {
@@ -148,7 +162,7 @@ function remove(parts: Parts, instanceId: InstanceId, nowMs: number): number {
       nowMs,
     );
   }
-  const left = serving(type) - (isServing(instance) ? 1 : 0);
+  const left = serving(parts, type) - (isServing(instance) ? 1 : 0);
   if (left < type.msu.instancesMin) {
     const reason = `${msu} would have ${left} instances, and must have at least ${type.msu.instancesMin}`;
     return refuse(parts, 'remove', msu, reason, nowMs);
@@ -160,8 +174,9 @@ function remove(parts: Parts, instanceId: InstanceId, nowMs: number): number {
   return id;
 }
 
-function serving(type: TypeView): number {
-  return [...type.instances].filter(isServing).length;
+function serving(parts: Parts, type: TypeView): number {
+  const { leaving: going } = parts.executor;
+  return [...type.instances].filter((i) => isServing(i) && !going.has(i.instanceId)).length;
 }
 
 function names(graph: AppGraph): string {

@@ -140,6 +140,8 @@ export interface TypeView {
   /** A smaller count that proved too small: at what load, and when. */
   provedTooFew: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
   blocked: Blocked | null;
+  /** Additions that failed, in a row. */
+  failures: number;
   /** When each reason was last logged. */
   readonly refusalsLogged: Map<string, number>;
   /** Count below which nothing is reclaimed: the initial one, moved by people's orders. */

@@ -124,14 +124,13 @@ function drawMarkerLine({ kind, from, to }: Marker, xAxis: Axis, yAxis: Axis): s
 
 /** A buffer's label stands to the right of its foot, a delay's above its left end: cumulative lines leave room there. */
 function drawMarkerLabel({ kind, from, to, label }: Marker, xAxis: Axis, yAxis: Axis): string {
-  // About 7.2 pixels a character: a label that would leave the chart is moved inside.
+  // About 7.2 pixels a character: a label that would leave the chart stands on the other side.
   const length = label.length * 7.2;
   const isBuffer = kind === 'buffer';
-  const wanted = isBuffer ? place(xAxis, from[0]) + 8 : place(xAxis, from[0]) - length - 4;
-  const x = Math.max(xAxis.from + 6, Math.min(wanted, xAxis.to - length));
-  // Moved to the left it stands lower, clear of the lines that it would cover.
-  const moved = wanted > xAxis.to - length ? 18 : 0;
-  const y = isBuffer ? place(yAxis, Math.min(from[1], to[1])) + 16 + moved : place(yAxis, to[1]) - 9;
+  const foot = place(xAxis, from[0]);
+  const wanted = isBuffer && foot + 8 + length < xAxis.to ? foot + 8 : foot - length - 6;
+  const x = Math.max(xAxis.from + 6, wanted);
+  const y = isBuffer ? place(yAxis, Math.min(from[1], to[1])) + 16 : place(yAxis, to[1]) - 9;
   const inside = Math.max(yAxis.to + 10, Math.min(y, yAxis.from - 6));
   return `<text class="label ${kind}-label" x="${round(x)}" y="${round(inside)}">${escapeXml(label)}</text>`;
 }

@@ -15,7 +15,6 @@ const chartWidth = 520;
 const chartHeight = 300;
 const stripHeight = 150;
 const headHeight = 84;
-const rowHeight = chartHeight + stripHeight + 62;
 
 const styleSheet = `
   .plot { background: #fff; font: 12px system-ui, "DejaVu Sans", Verdana, sans-serif; }
@@ -44,7 +43,8 @@ export function plotSvg(result: AnalysisResult): string {
   const hops = result.flows.flatMap((flow) => flow.hops.map((hop): [FlowResult, HopResult] => [flow, hop]));
   const shown = distinctHops(hops).slice(0, plotMaxHops);
   const left = distinctHops(hops).length - shown.length;
-  const height = headHeight + shown.length * rowHeight + (left > 0 ? 24 : 0);
+  const rows = shown.map(([, hop]) => chartHeight + 62 + (waits(hop) ? stripHeight : 0));
+  const height = headHeight + rows.reduce((sum, row) => sum + row, 0) + (left > 0 ? 24 : 0);
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
     `<title>${escapeXml(summaryOf(result))}</title>`,
@@ -54,8 +54,10 @@ export function plotSvg(result: AnalysisResult): string {
     `<text class="${result.stable ? 'note' : 'bad'}" x="16" y="46">${escapeXml(summaryOf(result))}</text>`,
     drawLegend(16, 70),
   ];
+  let y = headHeight;
   for (const [row, [flow, hop]] of shown.entries()) {
-    parts.push(drawHop(flow, hop, headHeight + row * rowHeight));
+    parts.push(drawHop(flow, hop, y));
+    y += rows[row]!;
   }
   if (left > 0)
     parts.push(`<text class="note" x="16" y="${height - 10}">${left} more places are not shown.</text>`);
@@ -88,6 +90,11 @@ function distinctHops(hops: readonly [FlowResult, HopResult][]): [FlowResult, Ho
     seen.add(key);
     return true;
   });
+}
+
+/** Where nothing ever waits there is no backlog to draw. */
+function waits(hop: HopResult): boolean {
+  return toNumber(hop.buffer.bits) > 0;
 }
 
 function headingOf(result: AnalysisResult): string {
@@ -133,7 +140,7 @@ function drawHop(flow: FlowResult, hop: HopResult, y: number): string {
     `<text class="heading" x="16" y="${y + 32}">${escapeXml(`${who} at node ${hop.node} (${hop.role})`)}<tspan class="bad">${escapeXml(note)}</tspan></text>`,
     drawChart(rateChart(hop.curves), 0, y + 44),
     drawChart(dataChart(hop, hop.curves), chartWidth + 16, y + 44),
-    drawChart(backlogChart(hop, hop.curves), 0, y + 44 + chartHeight),
+    ...(waits(hop) ? [drawChart(backlogChart(hop, hop.curves), 0, y + 44 + chartHeight)] : []),
   ].join('\n');
 }
 
@@ -226,7 +233,7 @@ function backlogChart(hop: HopResult, curves: HopCurves): Chart {
       },
     ],
     fill: ['backlog'],
-    markers: toNumber(bits) > 0 ? [marker] : [],
+    markers: [marker],
   };
 }
 

@@ -78,7 +78,8 @@ export function startRun(
       send({ kind: 'stop-now' });
       setTimeout(() => {
         if (!isOver) child.kill('SIGKILL');
-      }, stopNowMaxMs);
+        // The child itself keeps this process waiting while it runs.
+      }, stopNowMaxMs).unref();
     },
   };
 }

@@ -6,7 +6,7 @@
  */
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
-import type { Command, CommandResult, Report } from '../../wire/index.ts';
+import type { Command, CommandResult, ControlBus, Report } from '../../wire/index.ts';
 import { exponential, type Random, seededRandom } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { type AgentTimes, type AgentWorld, carryOut } from './agent.ts';
@@ -130,6 +130,35 @@ export class SimulatedCluster {
     this.#controller = controller;
   }
 
+  /** The cluster as a control bus, for a live controller. What is lost on the way is never answered. */
+  bus(): ControlBus {
+    const listeners: ((report: Report) => void)[] = [];
+    const waiting = new Map<string, ((result: CommandResult) => void)[]>();
+    const controller: SimulatedController = {
+      report: (report) => {
+        for (const listener of listeners) listener(report);
+        return [];
+      },
+      result: (result) => {
+        for (const resolve of waiting.get(result.commandId) ?? []) resolve(result);
+        waiting.delete(result.commandId);
+        return [];
+      },
+      tick: () => [],
+    };
+    this.control(controller);
+    return {
+      send: (command) =>
+        new Promise((resolve) => {
+          waiting.set(command.commandId, [...(waiting.get(command.commandId) ?? []), resolve]);
+          this.#sendCommand(command, controller);
+        }),
+      onReport: (listener) => {
+        listeners.push(listener);
+      },
+    };
+  }
+
   addLoad(load: LoadOptions): LoadOutcomes {
     const outcomes: LoadOutcomes = {
       name: load.name,
@@ -169,6 +198,18 @@ export class SimulatedCluster {
     while (this.#agenda.nextMs <= endMs) {
       this.#nowMs = this.#agenda.nextMs;
       this.#agenda.take()();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** Like {@link run}, for a controller behind {@link bus}: lets promises resolve after each event. */
+  async runLive(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms;
+    while (this.#agenda.nextMs <= endMs) {
+      this.#nowMs = this.#agenda.nextMs;
+      this.#agenda.take()();
+      // A command goes out two turns after the answer that it follows.
+      for (let turn = 0; turn < 4; turn++) await Promise.resolve();
     }
     this.#nowMs = endMs;
   }

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { hashKey, type Reply } from '../model/index.ts';
+import type { Seen } from './test-apps/features.ts';
+import { startApp, type TestRuntime, unaccounted } from './test-apps/start.ts';
+
+let app: TestRuntime;
+before(async () => {
+  app = await startApp('features');
+});
+after(() => app.runtime.close());
+
+/** The value of a reply that must have come. */
+function valueIn<T>(reply: unknown): T {
+  const { outcome, value } = reply as { outcome: string; value: T };
+  assert.equal(outcome, 'done', JSON.stringify(reply));
+  return value;
+}
+
+test('a message carries its flow key and client key to the receiver, and knows its origin and sender', async () => {
+  const { reply, self } = await app.result('direct');
+  const seen = valueIn<Seen>(reply);
+  assert.equal(seen.flowKey, hashKey('flow'));
+  assert.equal(seen.clientKey, hashKey('client'));
+  assert.deepEqual([seen.origin, seen.sender, seen.provenance], [self, self, [self]]);
+});
+
+test('a chain goes on with the same keys and origin, and with everybody in its provenance', async () => {
+  const { reply, self } = await app.result('chain');
+  const seen = valueIn<Seen>(reply);
+  const [relay] = app.instances('relay');
+  assert.equal(seen.text, 'b');
+  assert.equal(seen.flowKey, hashKey('flow'));
+  assert.equal(seen.clientKey, hashKey('client'));
+  assert.deepEqual([seen.origin, seen.sender], [self, relay?.instanceId]);
+  assert.deepEqual(seen.provenance, [self, relay?.instanceId]);
+});
+
+test('a message to an instance goes there and nowhere else; to nobody, it is refused', async () => {
+  const { to, replies, nobody } = await app.result('address');
+  assert.deepEqual(
+    replies,
+    Array.from({ length: 20 }, () => to),
+  );
+  assert.deepEqual(nobody, { outcome: 'refused', reason: 'no-endpoint' });
+});
+
+test('payloads of every size come back as they were, even when their replies do not fit at once', async () => {
+  const { replies, tooLarge } = await app.result('bytes');
+  const accepted = (replies as { size: number; outcome: string }[]).filter(
+    ({ outcome }) => outcome !== 'refused',
+  );
+  assert.ok(accepted.length >= 9, JSON.stringify(replies));
+  for (const { size, outcome } of accepted) assert.equal(outcome, 'right', `${size} bytes`);
+  assert.deepEqual(tooLarge, { outcome: 'refused', reason: 'too-large' });
+});
+
+test('an async type has as many events in progress as it declares; a late reply is a timeout', async () => {
+  const { naps, late } = await app.result('slow');
+  assert.equal(Math.max(...(naps as unknown[]).map((nap) => valueIn<number>(nap))), 3);
+  assert.deepEqual(late, { outcome: 'timeout' });
+});
+
+test('a full queue refuses, what waited past its deadline is shed, and the rest is done', async () => {
+  const { burns } = await app.result('slow');
+  const kinds = (burns as Reply<number>[]).map((reply) =>
+    'reason' in reply ? `${reply.outcome}: ${reply.reason}` : reply.outcome,
+  );
+  const count = (kind: string): number => kinds.filter((candidate) => candidate === kind).length;
+  assert.equal(count('refused: queue-full'), 22, kinds.join());
+  assert.ok(count('done') >= 1 && count('done') <= 4, kinds.join());
+  assert.equal(count('shed: expired'), 8 - count('done'), kinds.join());
+});
+
+test('a queue can be bounded by the work in it: what would wait too long is refused', async (t) => {
+  const bounded = await startApp('features', { limits: { queueMaxWorkMs: 30 } });
+  t.after(() => bounded.runtime.close());
+  const { burns } = await bounded.result('slow');
+  const accepted = (burns as Reply<number>[]).filter(({ outcome }) => outcome !== 'refused').length;
+  // Of 12 ms each three may wait, and another is taken at once.
+  assert.ok(accepted >= 1 && accepted <= 5, `${accepted} were accepted`);
+});
+
+test('a blocking type may block its thread', async () => {
+  const { blocked } = await app.result('slow');
+  assert.equal(valueIn(blocked), 'timed-out');
+});
+
+test('a key stays with its instance and its state; states are counted; an instance keeps its own', async () => {
+  const { counts, totals } = await app.result('states');
+  const replies = (counts as unknown[]).map((reply) => valueIn<{ instance: number; total: number }>(reply));
+  replies.forEach((reply, at) => {
+    assert.equal(reply.total, 1 + Math.floor(at / 40));
+    assert.equal(reply.instance, replies[at % 40]?.instance);
+  });
+  assert.equal(new Set(replies.map(({ instance }) => instance)).size, 2, 'both instances have keys');
+  const states = await app.until('states', () => {
+    const all = app.instances('counter').reduce((sum, sample) => sum + sample.states, 0);
+    return all === 40 ? all : undefined;
+  });
+  assert.equal(states, 40);
+  assert.deepEqual((totals as unknown[]).map(valueIn), [1, 3, 6, 10]);
+});
+
+test('a handler that throws fails its message, with the reason for its requester; the thread lives', async () => {
+  const { thrown, badReply } = await app.result('fail');
+  assert.deepEqual(thrown, { outcome: 'failed', reason: 'handler-error', detail: 'RangeError: on purpose' });
+  const bad = badReply as { outcome: string; reason: string };
+  assert.deepEqual([bad.outcome, bad.reason], ['failed', 'reply-lost']);
+});
+
+test('error notices reach everybody upstream with an error handler, once each, and nobody else', async () => {
+  const { notices } = await app.result('fail');
+  const [thrower] = app.instances('thrower');
+  const expected = { flowKey: 4711, failedIn: thrower?.instanceId, reason: 'handler-error' };
+  const own = (notices as { flowKey: number }[]).filter(({ flowKey }) => flowKey === 4711);
+  assert.equal(own.length, 3);
+  for (const notice of own) {
+    const { messageId: _, ...rest } = notice as unknown as Record<string, unknown>;
+    assert.deepEqual(rest, expected);
+  }
+  await app.result('end');
+  const passers = await app.until('counters', () => {
+    const samples = app.instances('passer');
+    return samples.some(({ counters }) => counters.told === 3) ? samples : undefined;
+  });
+  // Routed by one key: one passer had all three, and was told of all three.
+  assert.deepEqual(passers.map(({ counters }) => [counters.passed ?? 0, counters.told ?? 0]).sort(), [
+    [0, 0],
+    [3, 3],
+  ]);
+});
+
+test('delayed messages come when they are due, requests too', async () => {
+  const { tookMs } = await app.result('later');
+  assert.ok((tookMs as number) >= 30 && (tookMs as number) < 1_000, `${tookMs} ms`);
+});
+
+test('a publication reaches every subscribing type; with routing "all", every instance', async () => {
+  await app.result('end');
+  await app.until('news', () =>
+    [...app.instances('left'), ...app.instances('right')].every(({ counters }) => counters.news === 2),
+  );
+});
+
+test('timers fire periodically and once, and can be started and stopped', async () => {
+  const counters = await app.until('ticks', () => {
+    const [ticker] = app.instances('ticker');
+    return ticker !== undefined && (ticker.counters.often ?? 0) >= 5 ? ticker.counters : undefined;
+  });
+  assert.equal(counters.once, 1);
+  assert.equal(counters.restarted, 1);
+  assert.equal(counters.never, undefined);
+});
+
+test('nothing threw on the way, no thread was lost, and at the end every count adds up', async () => {
+  await app.result('end');
+  assert.deepEqual(
+    app.logged.filter(({ text, fields }) => text === 'result' && fields.name === 'threw'),
+    [],
+  );
+  assert.deepEqual(
+    app.events.map(({ kind }) => kind),
+    [],
+  );
+  await app.runtime.close();
+  assert.deepEqual(unaccounted(app.last()), []);
+  const driver = app.instances('driver')[0];
+  assert.equal(driver?.shed.undeliverable, 2, 'delayed messages that could not be delivered are counted');
+});
