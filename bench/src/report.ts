@@ -35,10 +35,47 @@ function show(value: string | number | boolean | undefined): string {
   return value.toPrecision(Math.abs(value) >= 100 ? 4 : 3);
 }
 
-/** Writes rows with the machine they were measured on. */
-export function writeRows(jsonFile: string | undefined, benchmark: string, rows: readonly Row[]): void {
+/** Writes rows with the machine they were measured on, and with what else is to be known of the run. */
+export function writeRows(
+  jsonFile: string | undefined,
+  benchmark: string,
+  rows: readonly Row[],
+  circumstances: Row = {},
+): void {
   if (jsonFile === undefined) return;
-  fs.writeFileSync(jsonFile, `${JSON.stringify({ benchmark, machine: describeMachine(), rows }, null, 2)}\n`);
+  const machine = { ...describeMachine(), ...circumstances };
+  fs.writeFileSync(jsonFile, `${JSON.stringify({ benchmark, machine, rows }, null, 2)}\n`);
+}
+
+/** Starts to watch; the function answers the share of the machine's CPU time that other programs had since. */
+export function watchOthers(): () => number {
+  const read = (): { busyMs: number; totalMs: number } => {
+    const times = os.cpus().map((cpu) => cpu.times);
+    const totalMs = times.reduce((sum, t) => sum + t.user + t.nice + t.sys + t.idle + t.irq, 0);
+    const own = process.cpuUsage();
+    const idleMs = times.reduce((sum, t) => sum + t.idle, 0);
+    return { busyMs: totalMs - idleMs - (own.user + own.system) / 1_000, totalMs };
+  };
+  const before = read();
+  return () => {
+    const after = read();
+    const share = (after.busyMs - before.busyMs) / Math.max(1, after.totalMs - before.totalMs);
+    return Number(Math.min(1, Math.max(0, share)).toFixed(3));
+  };
+}
+
+/** Above this share of the CPU, what others did has shaped the figures. */
+const othersShareMax = 0.03;
+
+/** Says so where the machine was not quiet; to be kept beside the rows. */
+export function reportOthers(othersShare: number): Row {
+  if (othersShare > othersShareMax) {
+    const percent = (othersShare * 100).toFixed(0);
+    process.stdout.write(
+      `The machine was not quiet: other programs had ${percent} % of its CPU. Do not publish these figures.\n`,
+    );
+  }
+  return { othersCpuShare: othersShare };
 }
 
 export function describeMachine(): Row {

@@ -33,9 +33,8 @@ export class WebSettingsError extends Error {
   readonly code = 'WEB_SETTINGS';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(
-      `the web server's settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-    );
+    // One line: a program that loads this one may show no more than the first.
+    super(`the web server's settings cannot be used: ${problems.join('; ')}`);
     this.problems = problems;
   }
 }

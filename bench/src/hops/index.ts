@@ -3,14 +3,23 @@
  *
  * Measured: round trips of one caller (p50, p99) and the throughput with 256 requests in flight, from one thread to
  * one worker or instance, with work of a few nanoseconds that is checked in every reply. All systems run in the same
- * process; they are measured in turn, in several rounds whose order rotates, and figures are medians of the rounds.
- * Systems with settings are tried first with each, and enter with the best for round trips and the best for
- * throughput. One-way rows have no round trip.
+ * process, one at a time: started, warmed up, measured, ended; in several rounds whose order rotates. Figures are
+ * medians of the rounds. Systems with settings are tried first with each, and enter with the best for round trips and
+ * the best for throughput. One-way rows have no round trip.
  *
  * Not measured: several callers or workers, large payloads, what a pool does when a worker is slow or dies, and
  * memory. Pools can transfer buffers instead of copying them: at 64 bytes that is slower.
  */
-import { type BenchOptions, describeMachine, median, printTable, type Row, writeRows } from '../report.ts';
+import {
+  type BenchOptions,
+  describeMachine,
+  median,
+  printTable,
+  type Row,
+  reportOthers,
+  watchOthers,
+  writeRows,
+} from '../report.ts';
 import { moleculerSystem } from './moleculer.ts';
 import { type PayloadKind, payloadKinds } from './payload.ts';
 import { piscinaVariants } from './piscina.ts';
@@ -27,18 +36,29 @@ interface Plan {
   readonly latencyMs: number;
   readonly throughputMs: number;
   readonly trialMs: number;
+  /** Each setting is tried so often, and its best figures count. */
+  readonly trials: number;
   /** Settings tried of a system that has some. */
   readonly variantsMax: number;
 }
 const fullPlan: Plan = {
-  rounds: 7,
-  warmUpMs: 600,
+  rounds: 5,
+  warmUpMs: 200,
   latencyMs: 250,
   throughputMs: 400,
   trialMs: 300,
+  trials: 2,
   variantsMax: 99,
 };
-const tinyPlan: Plan = { rounds: 1, warmUpMs: 5, latencyMs: 5, throughputMs: 5, trialMs: 2, variantsMax: 1 };
+const tinyPlan: Plan = {
+  rounds: 1,
+  warmUpMs: 5,
+  latencyMs: 5,
+  throughputMs: 5,
+  trialMs: 2,
+  trials: 1,
+  variantsMax: 1,
+};
 
 /** A system in a run: what is measured of it, and what was. */
 interface Entry {
@@ -46,20 +66,14 @@ interface Entry {
   readonly payload: PayloadKind;
   /** A system with settings enters twice, once for each of its best. */
   readonly measures: 'both' | 'round-trips' | 'throughput';
-  readonly session: HopSession;
   readonly p50Us: number[];
   readonly p99Us: number[];
   readonly perSecond: number[];
   checksum: number;
 }
 
-function enter(
-  system: HopSystem,
-  payload: PayloadKind,
-  measures: Entry['measures'],
-  session: HopSession,
-): Entry {
-  return { system, payload, measures, session, p50Us: [], p99Us: [], perSecond: [], checksum: 0 };
+function enter(system: HopSystem, payload: PayloadKind, measures: Entry['measures']): Entry {
+  return { system, payload, measures, p50Us: [], p99Us: [], perSecond: [], checksum: 0 };
 }
 
 /** The best settings of a system: of all of them, one for the median round trip and one for the throughput. */
@@ -68,14 +82,19 @@ async function tryOut(
   payload: PayloadKind,
   plan: Plan,
 ): Promise<{ fastest: HopSystem; strongest: HopSystem }> {
-  const tried: { system: HopSystem; p50Us: number; perSecond: number }[] = [];
-  for (const system of variants.slice(0, plan.variantsMax)) {
-    const session = await system.open(payload);
-    await session.throughput(plan.trialMs);
-    const trips = await session.roundTrips?.(plan.trialMs);
-    const { perSecond } = await session.throughput(plan.trialMs);
-    tried.push({ system, p50Us: trips?.p50Us ?? 0, perSecond });
-    await session.close();
+  const tried = variants
+    .slice(0, plan.variantsMax)
+    .map((system) => ({ system, p50Us: Number.POSITIVE_INFINITY, perSecond: 0 }));
+  for (let trial = 0; trial < plan.trials; trial++) {
+    for (const one of tried) {
+      const session = await one.system.open(payload);
+      await session.throughput(plan.trialMs);
+      const trips = await session.roundTrips?.(plan.trialMs);
+      const { perSecond } = await session.throughput(plan.trialMs);
+      await session.close();
+      one.p50Us = Math.min(one.p50Us, trips?.p50Us ?? Number.POSITIVE_INFINITY);
+      one.perSecond = Math.max(one.perSecond, perSecond);
+    }
   }
   process.stdout.write(`Settings tried, ${payload}:\n`);
   printTable(
@@ -93,43 +112,37 @@ async function tryOut(
   return { fastest: fastest.system, strongest: strongest.system };
 }
 
-async function openAll(plan: Plan): Promise<Entry[]> {
+async function enterAll(plan: Plan): Promise<Entry[]> {
   const entries: Entry[] = [];
+  const others = [postMessageRequest, postMessageOneWay, workerpoolSystem, moleculerSystem, ...shoalSystems];
   for (const payload of payloadKinds) {
     for (const variants of [piscinaVariants, poolifierVariants]) {
       const { fastest, strongest } = await tryOut(variants, payload, plan);
-      if (fastest === strongest) {
-        entries.push(enter(fastest, payload, 'both', await fastest.open(payload)));
-      } else {
-        entries.push(enter(fastest, payload, 'round-trips', await fastest.open(payload)));
-        entries.push(enter(strongest, payload, 'throughput', await strongest.open(payload)));
-      }
+      if (fastest === strongest) entries.push(enter(fastest, payload, 'both'));
+      else entries.push(enter(fastest, payload, 'round-trips'), enter(strongest, payload, 'throughput'));
     }
-    for (const system of [
-      postMessageRequest,
-      postMessageOneWay,
-      workerpoolSystem,
-      moleculerSystem,
-      ...shoalSystems,
-    ]) {
-      entries.push(enter(system, payload, 'both', await system.open(payload)));
-    }
+    entries.push(...others.map((system) => enter(system, payload, 'both')));
   }
   return entries;
 }
 
+/** Starts a system, warms it up, measures it, and ends it: nothing else is open meanwhile. */
 async function measureOnce(entry: Entry, plan: Plan): Promise<void> {
-  if (entry.measures !== 'throughput' && entry.session.roundTrips !== null) {
-    const { p50Us, p99Us, checksum } = await entry.session.roundTrips(plan.latencyMs);
+  const session: HopSession = await entry.system.open(entry.payload);
+  await session.throughput(plan.warmUpMs);
+  await session.roundTrips?.(plan.warmUpMs);
+  if (entry.measures !== 'throughput' && session.roundTrips !== null) {
+    const { p50Us, p99Us, checksum } = await session.roundTrips(plan.latencyMs);
     entry.p50Us.push(p50Us);
     entry.p99Us.push(p99Us);
     entry.checksum += checksum;
   }
   if (entry.measures !== 'round-trips') {
-    const { perSecond, checksum } = await entry.session.throughput(plan.throughputMs);
+    const { perSecond, checksum } = await session.throughput(plan.throughputMs);
     entry.perSecond.push(perSecond);
     entry.checksum += checksum;
   }
+  await session.close();
 }
 
 /** A row for each system and payload; the two entries of a system with settings become one. */
@@ -193,16 +206,12 @@ function compare(rows: readonly Row[]): Row[] {
 export async function hops(options: BenchOptions): Promise<void> {
   const plan = options.tiny === true ? tinyPlan : fullPlan;
   process.stdout.write(`hops: ${JSON.stringify(describeMachine())}\n\n`);
-  const entries = await openAll(plan);
-  for (const { session } of entries) {
-    await session.roundTrips?.(plan.warmUpMs);
-    await session.throughput(plan.warmUpMs);
-  }
+  const othersShare = watchOthers();
+  const entries = await enterAll(plan);
   for (let round = 0; round < plan.rounds; round++) {
     const shift = Math.floor((round * entries.length) / plan.rounds);
     for (const entry of [...entries.slice(shift), ...entries.slice(0, shift)]) await measureOnce(entry, plan);
   }
-  await Promise.all(entries.map((entry) => entry.session.close()));
   const rows = toRows(entries);
   printTable(rows);
   process.stdout.write('\nShoal divided by the best of its rivals:\n');
@@ -210,5 +219,5 @@ export async function hops(options: BenchOptions): Promise<void> {
   const checksum = entries.reduce((sum, entry) => sum + entry.checksum, 0);
   process.stdout.write(`\nChecksum of all replies: ${checksum}\n`);
   if (!(checksum > 0)) throw new Error('no reply was received');
-  writeRows(options.jsonFile, 'hops', rows);
+  writeRows(options.jsonFile, 'hops', rows, reportOthers(othersShare()));
 }

@@ -143,6 +143,13 @@ class HttpServer {
     }
   }
 
+  /** Gives a connection up, and has it closed. */
+  abandon(key: Key): void {
+    const state = this.#states.get(key);
+    if (state !== undefined) this.#close(key, state);
+    this.#ask(key, controlAction.destroy);
+  }
+
   sweep(): void {
     this.#clock.nowMs = this.#context.now();
     for (const key of this.#states.keys()) this.#states.get(key)?.session.sweep();
@@ -225,7 +232,15 @@ export function defineHttp(settings: WebSettings): HttpMsu {
       const store = settings.objects === '' ? createMemoryStore() : createRedisStore(settings.objects, log);
       const server = new HttpServer(context, settings, store);
       return {
-        clients: (event, message) => server.handle(event, message.flowKey),
+        clients: (event, message) => {
+          try {
+            server.handle(event, message.flowKey);
+          } catch (error) {
+            // What the client would get from here on would be wrong.
+            server.abandon(message.flowKey);
+            throw error;
+          }
+        },
         sweep: () => server.sweep(),
         onDrain: () => server.drain(),
         onClose: () => store.close(),

@@ -11,8 +11,6 @@ import {
   type Connection,
   connection,
   defineMsu,
-  type ErrorNotice,
-  type InstanceId,
   type Key,
   type MsuContext,
   type MsuType,
@@ -136,10 +134,6 @@ class Reader {
     }
   }
 
-  destroy(key: Key): void {
-    this.#clients.get(key)?.connection.destroy();
-  }
-
   sweep(): void {
     this.#clock.nowMs = this.#context.now();
     const before = this.#clock.nowMs - this.#limits.handshakeTimeoutMs;
@@ -229,7 +223,7 @@ class Reader {
   }
 
   #tell(client: Client, event: number, bytes?: Buffer): void {
-    const [writer = 0 as InstanceId] = threadWriters;
+    const writer = threadWriters[0] ?? 0;
     this.#outbox.send({ event, sequence: client.sequence++, writer, bytes }, client.options);
   }
 
@@ -270,8 +264,6 @@ export function defineRead(settings: WebSettings): ReadMsu {
         control: (asked, message) => reader.control(message.flowKey, asked),
         sweep: () => reader.sweep(),
         certificate: () => watch.check(),
-        // The http MSU failed on this connection: what the client gets from here on would be wrong.
-        onError: (notice: ErrorNotice) => reader.destroy(notice.flowKey),
         onDrain: () => reader.drain(),
         onClose: () => reader.close(),
       };

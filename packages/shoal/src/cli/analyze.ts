@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   type AnalysisResult,
   analysisMaxPeriods,
@@ -27,7 +27,7 @@ interface AnalyzeFlags {
   receiver: string[];
   profiles?: string;
   network?: string;
-  periods: number;
+  periods: string;
   delayRule: DelayRule;
   composition: 'full' | 'first-period';
   rate: 'mean' | 'max';
@@ -50,7 +50,7 @@ export function addAnalyzeCommand(program: Command): void {
     .option('--receiver <files...>', 'profiles of what receivers take in', [])
     .option('--profiles <folder>', 'load every profile of a folder; each file names its kind')
     .option('--network <file>', 'topology, routes and multicast (default: all nodes are joined directly)')
-    .option('--periods <count>', 'hyperperiods to analyse', parsePeriods, 2)
+    .option('--periods <count>', 'hyperperiods to analyse', '2')
     .addOption(
       new Option('--delay-rule <rule>', 'sup: exact supremum; left: the rule of the published tool')
         .choices(['sup', 'left'])
@@ -81,10 +81,12 @@ export function addAnalyzeCommand(program: Command): void {
     });
 }
 
+/** Checked here and not by the command line parser, so that exit code 2 keeps its one meaning. */
 function parsePeriods(text: string): number {
   const periods = Number(text);
   if (!Number.isSafeInteger(periods) || periods < 1 || periods > analysisMaxPeriods) {
-    throw new InvalidArgumentError(`Write a whole number from 1 to ${analysisMaxPeriods}.`);
+    const message = `is \`${text}\`: write a whole number from 1 to ${analysisMaxPeriods}.`;
+    throw new ProfileError([{ source: '--periods', message }]);
   }
   return periods;
 }
@@ -92,9 +94,10 @@ function parsePeriods(text: string): number {
 function runAnalyze(flags: AnalyzeFlags): number {
   try {
     const plot = flags.plot === undefined ? undefined : plotWriter(flags.plot);
+    const periods = parsePeriods(flags.periods);
     const inputs = readInputs(flags);
     const curves = plot !== undefined || flags.networkCalculus;
-    const { periods, delayRule, composition, rate: column } = flags;
+    const { delayRule, composition, rate: column } = flags;
     const result = analyze(inputs.system, { periods, delayRule, composition, column, curves });
     const complete: AnalysisResult = { ...result, warnings: [...inputs.warnings, ...result.warnings] };
     const bounds = flags.networkCalculus ? boundsOf(complete) : undefined;

@@ -144,7 +144,77 @@ test('buffers, backlogs and end-to-end delays of random networks equal an indepe
         );
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
+  );
+});
+
+/** As {@link systems}, but all flows go to one receiver from nodes of their own, or one flow to several by multicast. */
+const sharing: fc.Arbitrary<System> = fc
+  .record({
+    sent: fc.array(fc.record({ period: periods, rows: rates(6) }), { minLength: 2, maxLength: 3 }),
+    link: fc.record({ period: periods, rows: rates(12) }),
+    taken: fc.record({ period: periods, rows: rates(14) }),
+    multicast: fc.boolean(),
+  })
+  .map(({ sent, link, taken, multicast }) => {
+    const senders = multicast ? sent.slice(0, 1) : sent;
+    const ends = multicast ? sent.map((_, k) => `end${k}`) : ['end'];
+    return {
+      profiles: [
+        ...senders.map(({ period, rows }, k) =>
+          createProfile({
+            kind: 'required',
+            node: `s${k}`,
+            name: `s${k}`,
+            priority: k,
+            periodSeconds: period,
+            rows: rowsOf(rows),
+          }),
+        ),
+        ...[...senders.map((_, k) => `s${k}`), 'relay'].map((node) =>
+          createProfile({
+            kind: 'provided',
+            node,
+            periodSeconds: link.period,
+            rows: link.rows.map(([timeSeconds, meanBitsPerSecond]) => ({
+              timeSeconds,
+              meanBitsPerSecond,
+              latencySeconds: '0.5',
+            })),
+          }),
+        ),
+        ...ends.map((node) =>
+          createProfile({ kind: 'receiver', node, periodSeconds: taken.period, rows: rowsOf(taken.rows) }),
+        ),
+      ],
+      network: networkOf(
+        senders.flatMap((_, k) => ends.map((end) => [`s${k}`, 'relay', end])),
+        multicast,
+      ),
+    };
+  });
+
+test('shared receive buffers and multicast equal an independent simulation as well', () => {
+  fc.assert(
+    fc.property(sharing, fc.integer({ min: 1, max: 3 }), (system, count) => {
+      const plan = planSystem(system);
+      const result = analyze(system, { periods: count });
+      const wanted = simulate(plan, count);
+      for (const [k, branch] of plan.branches.entries()) {
+        const { hops, endToEnd } = result.flows[k]!;
+        const all = [
+          ...branch.transmitters.map((transmitter) => wanted.transmitters.get(transmitter)!),
+          wanted.receivers.get(branch.receiver!.profile)!,
+        ];
+        assert.deepEqual(
+          hops.map((hop) => [hop.buffer.bits, hop.unservedBits, hop.backlogBitsAtHyperperiods]),
+          all.map((hop) => [hop.peak, hop.backlog, hop.backlogsAtHyperperiods]),
+        );
+        // A flow's own bits are late at most by the latencies and the worst of every place that they pass.
+        assert.ok(!less(add(endToEnd.sumOfHopDelaysSeconds, 1), endToEnd.delaySeconds));
+      }
+    }),
+    { numRuns: 60 },
   );
 });
 
@@ -407,5 +477,78 @@ test('a system that does not fit together is refused with everything that is wro
   assert.throws(
     () => analyze({ profiles: singleLink([1]) }, { periods: 0 }),
     /periods must be a whole number from 1/,
+  );
+});
+
+test('a sender on its receiver’s own node crosses no link', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    periodSeconds: 4,
+    rows: rowsOf([
+      [0, 6],
+      [2, 0],
+    ]),
+  });
+  const sink = createProfile({ kind: 'receiver', node: 'a', periodSeconds: 4, rows: rowsOf([[0, 3]]) });
+  const [flow] = analyze({ profiles: [source, sink] }).flows;
+  assert.deepEqual(
+    [flow!.route, flow!.hops.map((hop) => [hop.role, hop.buffer.bits])],
+    [['a'], [['receiver', 6]]],
+  );
+  assert.deepEqual(flow!.endToEnd.delaySeconds, 2);
+});
+
+test('senders are analysed at their mean rates unless their max rates are asked for', () => {
+  const rows = [{ timeSeconds: 0, meanBitsPerSecond: 2, maxBitsPerSecond: 5 }];
+  const source = createProfile({ kind: 'required', node: 'a', periodSeconds: 4, rows });
+  const link = createProfile({ kind: 'provided', node: 'a', periodSeconds: 4, rows: rowsOf([[0, 3]]) });
+  const growth = (column: 'mean' | 'max'): Exact =>
+    analyze({ profiles: [source, link] }, { column }).growthBitsPerHyperperiod;
+  assert.deepEqual([growth('mean'), growth('max')], [0, 8]);
+});
+
+test('a sender without a receiver and a receiver without a sender are warned of', () => {
+  const [required, provided, receiver] = singleLink(exampleProvided) as [
+    TrafficProfile,
+    TrafficProfile,
+    TrafficProfile,
+  ];
+  assert.match(
+    analyze({ profiles: [required, provided] }).warnings.join(),
+    /topic1 has no receiver: only the link of its own node 1/,
+  );
+  const other = createProfile({ ...receiver, name: 'other', flow: 'other', rows: receiver.rows });
+  assert.match(
+    analyze({ profiles: [required, provided, receiver, other] }).warnings.join(),
+    /the receiver other at node 2 has no sender/,
+  );
+});
+
+test('profiles that repeat together only after ages are refused instead of being worked through for ever', () => {
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    periodSeconds: exact('7.919'),
+    rows: rowsOf([
+      [0, 1],
+      [1, 0],
+    ]),
+  });
+  const link = createProfile({
+    kind: 'provided',
+    node: 'a',
+    periodSeconds: exact('1299.709'),
+    rows: rowsOf([[0, 3]]),
+  });
+  const sink = createProfile({
+    kind: 'receiver',
+    node: 'b',
+    periodSeconds: exact('15485.863'),
+    rows: rowsOf([[0, 3]]),
+  });
+  assert.throws(
+    () => analyze({ profiles: [source, link, sink] }),
+    /repeat only after 1\.59e\+14 s, .* choose periods with a smaller common multiple/,
   );
 });

@@ -9,6 +9,7 @@ export {
   describeGrowth,
   readAllotments,
 } from './allotment.ts';
+export { analysisMaxBreakPoints } from './analysis-run.ts';
 export { type AnalyzeOptions, analysisMaxPeriods, analyze } from './analyze.ts';
 export { DelayMeter, type DelayRule, type Passage } from './delay-meter.ts';
 export { describeProblem, ProfileError, type ProfileProblem } from './errors.ts';

@@ -37,7 +37,7 @@ export interface TdmaOptions {
 }
 
 /** Most rows of a generated profile. */
-export const tdmaMaxRows = 1_000_000;
+export const tdmaMaxRows = 200_000;
 
 /**
  * The profile of a node that may send only in its slot: from time 0 on, slots of `periodSeconds / slots` follow each

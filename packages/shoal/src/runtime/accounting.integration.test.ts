@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { createSeededRandom } from '../model/index.ts';
 import type { InitialThread } from './agent.ts';
@@ -11,7 +10,7 @@ import {
   type RandomGraph,
   type RandomType,
 } from './test-apps/random-graph.ts';
-import { startApp, unaccounted } from './test-apps/start.ts';
+import { startApp, unaccounted, watchWorkers } from './test-apps/start.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 // From source a thread takes many times as long to start.
@@ -57,22 +56,10 @@ const randomGraph: fc.Arbitrary<RandomGraph & { readonly threads: number }> = fc
         ),
         ...more,
       ]),
-      rate: fc.integer({ min: 1, max: 3 }),
+      rate: fc.integer({ min: 2, max: 12 }),
       threads: fc.integer({ min: 2, max: 4 }),
     });
   });
-
-/** Every worker that is posted something: the threads of the runtime, to be killed from outside. */
-function watchWorkers(): { readonly workers: Set<Worker>; stop(): void } {
-  const workers = new Set<Worker>();
-  const { postMessage } = Worker.prototype;
-  Worker.prototype.postMessage = function (this: Worker, ...args: Parameters<typeof postMessage>): void {
-    if (!workers.has(this)) this.once('exit', () => workers.delete(this));
-    workers.add(this);
-    postMessage.apply(this, args);
-  };
-  return { workers, stop: () => Object.assign(Worker.prototype, { postMessage }) };
-}
 
 function place(graph: RandomGraph, threads: number): InitialThread[] {
   const names = graph.types.flatMap((own, at) => Array.from({ length: own.instances }, () => `t${at}`));
@@ -107,8 +94,10 @@ async function live(graph: RandomGraph & { readonly threads: number }, seed: num
       limits: { laneMaxMessages: 64, laneMaxBytes: 131_072, messageMaxBytes: 65_536, requestsMax: 64 },
       seed,
     });
+    const isServing = (): boolean => app.last().threads.every(({ phase }) => phase === 'serving');
     for (let kills = 0; kills < killsPerGraph; ) {
-      await pause(10 + random() * 30);
+      await app.until('threads that run', isServing);
+      await pause(5 + random() * 40);
       // Now and then two at once: both ends of a lane.
       const victims = new Set([...watch.workers].filter(() => random() < 0.5));
       for (const victim of victims) {
@@ -118,7 +107,7 @@ async function live(graph: RandomGraph & { readonly threads: number }, seed: num
         killed++;
       }
     }
-    await app.until('threads that run', () => app.last().threads.every(({ phase }) => phase === 'serving'));
+    await app.until('threads that run', isServing);
     await app.runtime.drain();
     await app.runtime.close();
     await pause(20);

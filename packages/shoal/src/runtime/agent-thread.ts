@@ -59,6 +59,8 @@ export class AgentThread {
   startedAtMs = 0;
   /** The instance whose event ran over its limit, where that is the reason. */
   culprit: InstanceId | null = null;
+  /** Settled when the worker has loaded the app, or has ended. */
+  started: Promise<void> = Promise.resolve();
   /** When it was first rung since it last went through its loop. */
   unansweredSinceMs = 0;
   /** Instances that are being created there: user code that may take its time. */
@@ -96,7 +98,7 @@ export class AgentThread {
     const worker = guest === undefined ? this.#startWorker() : guest.port;
     this.#worker = worker;
     let error: Error | null = null;
-    return new Promise((resolve) => {
+    this.started = new Promise((resolve) => {
       worker.on('message', (report: ThreadReport) => {
         if (report.kind === 'ready') resolve();
         else if (report.kind === 'answer') this.#answered(report);
@@ -115,6 +117,7 @@ export class AgentThread {
       });
       if (guest !== undefined) resolve();
     });
+    return this.started;
   }
 
   #startWorker(): Worker {

@@ -52,6 +52,8 @@ const watchPeriodMs = 20;
 const ringPeriodMs = 100;
 /** A thread that is told to end and has not after so long is in native code: the process must go. */
 const terminateMaxMs = 250;
+/** When everything stops, a thread that is loading its modules is waited for this long. */
+const startMaxMs = 2_000;
 /** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
 const beatGraceMs = 150;
 /** `create()` of a type may keep its thread this long, whatever the run limits there. */
@@ -225,6 +227,8 @@ export class Agent implements ControlBus {
     this.#isClosed = true;
     for (const interval of this.#intervals) clearInterval(interval);
     const threads = [...this.#threads.values()];
+    // Node leaves the files open that a thread was reading its modules from when it was ended.
+    await within(Promise.all(threads.map((thread) => thread.started)), startMaxMs);
     await Promise.all(threads.map((thread) => within(thread.ask({ kind: 'stop' }), terminateMaxMs)));
     for (const thread of threads) thread.killReason = 'stop';
     await within(Promise.all(threads.map((thread) => thread.terminate())), terminateMaxMs * 2);
@@ -414,7 +418,7 @@ export class Agent implements ControlBus {
 
   #stopThread(thread: AgentThread): void {
     thread.killReason = 'stop';
-    void thread.terminate();
+    void within(thread.started, startMaxMs).then(() => thread.terminate());
     this.#threads.delete(thread.id);
     this.#sampler.forgetThread(thread.id);
   }

@@ -72,6 +72,15 @@ test('a full queue refuses, what waited past its deadline is shed, and the rest 
   assert.equal(count('shed: expired'), 8 - count('done'), kinds.join());
 });
 
+test('a queue can be bounded by the work in it: what would wait too long is refused', async (t) => {
+  const bounded = await startApp('features', { limits: { queueMaxWorkMs: 30 } });
+  t.after(() => bounded.runtime.close());
+  const { burns } = await bounded.result('slow');
+  const accepted = (burns as Reply<number>[]).filter(({ outcome }) => outcome !== 'refused').length;
+  // Of 12 ms each three may wait, and another is taken at once.
+  assert.ok(accepted >= 1 && accepted <= 5, `${accepted} were accepted`);
+});
+
 test('a blocking type may block its thread', async () => {
   const { blocked } = await app.result('slow');
   assert.equal(valueIn(blocked), 'timed-out');

@@ -238,7 +238,7 @@ export class Instance {
   #recordService(tookMs: number, message: Envelope): void {
     const stats = this.stats;
     const mean = stats[InstanceFloat.serviceMeanMs] as number;
-    stats[InstanceFloat.serviceMeanMs] = mean + (tookMs - mean) / 16;
+    stats[InstanceFloat.serviceMeanMs] = mean === 0 ? tookMs : mean + (tookMs - mean) / 16;
     const service = serviceHistogramFloat + bucketOf(tookMs);
     stats[service] = (stats[service] as number) + 1;
     const sojourn = sojournHistogramFloat + bucketOf(this.thread.nowMs - message.enqueuedAtMs);

@@ -263,6 +263,7 @@ const driver = defineMsu({
     const runSlowly = async (): Promise<void> => {
       const naps = await Promise.all([5, 5, 5, 5, 5, 5].map((ms) => out.sleep.request(ms)));
       const late = await out.sleep.request(150);
+      await out.burn.request(12); // Until then nobody knows what one costs.
       const burns = await Promise.all(Array.from({ length: 30 }, () => out.burn.request(12)));
       const blocked = await out.block.request(10);
       result('slow', { naps, late, burns, blocked });

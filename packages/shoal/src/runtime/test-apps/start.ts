@@ -1,4 +1,5 @@
 // What tests of the runtime share: start an app beside them, wait for what it logs, read the reports.
+import { Worker } from 'node:worker_threads';
 import { type InstanceId, instanceId, processId } from '../../model/index.ts';
 import type { CommandBody, CommandResult, InstanceSample, Report, RuntimeEvent } from '../../wire/index.ts';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts';
@@ -9,7 +10,7 @@ export interface Logged {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-export interface TestRuntime extends AsyncDisposable {
+export interface TestRuntime {
   readonly runtime: Runtime;
   readonly logged: readonly Logged[];
   readonly events: readonly RuntimeEvent[];
@@ -77,7 +78,6 @@ export async function startApp(
       ),
     command: (body, epoch = 1, commandId = `command-${++commands}`) =>
       runtime.bus.send({ commandId, epoch, process: processId('main'), body }),
-    [Symbol.asyncDispose]: () => runtime.close(),
   };
 }
 
@@ -91,6 +91,18 @@ export function unaccounted(report: Report): string[] {
       ? []
       : [`${sample.msu}#${sample.instanceId}: ${sample.accepted} accepted, ${ended} ended`];
   });
+}
+
+/** Every worker that is posted something: the threads of the runtime, to be killed from outside. */
+export function watchWorkers(): { readonly workers: Set<Worker>; stop(): void } {
+  const workers = new Set<Worker>();
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function (this: Worker, ...args: Parameters<typeof postMessage>): void {
+    if (!workers.has(this)) this.once('exit', () => workers.delete(this));
+    workers.add(this);
+    postMessage.apply(this, args);
+  };
+  return { workers, stop: () => Object.assign(Worker.prototype, { postMessage }) };
 }
 
 export const id = (n: number): InstanceId => instanceId(n);

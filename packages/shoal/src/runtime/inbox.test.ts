@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { QueueOrder } from '../model/index.ts';
+import { createLaneMemory, doneCode, LaneReader, LaneWriter, priorityAgeMs } from '../transport/index.ts';
+import { Envelope, EnvelopeKind } from '../wire/index.ts';
+import { Inbox, type TakenEvent } from './inbox.ts';
+
+interface Arrival {
+  /** 0 and 1: lanes from other threads; 2: the same thread. */
+  readonly way: number;
+  readonly gapMs: number;
+  readonly priority: number;
+  readonly deadlineMs: number;
+}
+
+const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
+  fc.record({
+    way: fc.nat(2),
+    gapMs: fc.nat(800),
+    priority: fc.nat(4),
+    deadlineMs: fc.constantFrom(50, 500, 5_000, Number.POSITIVE_INFINITY),
+  }),
+  { maxLength: 40 },
+);
+
+/** An inbox with two lanes, and everything that arrives in it. */
+class Rig {
+  readonly writers: LaneWriter[] = [];
+  readonly inbox: Inbox;
+  readonly taken: TakenEvent = { envelope: new Envelope(), lane: null, index: 0 };
+  #replies: LaneWriter | null = null;
+
+  constructor(order: QueueOrder) {
+    this.inbox = new Inbox(order, 64, 64);
+    for (let way = 0; way < 2; way++) this.writers.push(this.#lane(this.inbox.lanes, order === 'fifo'));
+  }
+
+  #lane(lanes: LaneReader[], isOrdered: boolean): LaneWriter {
+    const memory = createLaneMemory({ slots: 64, maxMessages: 64, spillBytes: 1_024, messageMaxBytes: 512 });
+    lanes.push(new LaneReader(memory, isOrdered));
+    return new LaneWriter(memory);
+  }
+
+  send(way: number, fields: Partial<Envelope>): void {
+    const envelope = Object.assign(new Envelope(), fields);
+    if (way === 2) assert.ok(this.inbox.local.push(envelope));
+    else assert.equal(this.writers[way]?.write(envelope, null, undefined), 'accepted');
+  }
+
+  reply(fields: Partial<Envelope>): void {
+    this.#replies ??= this.#lane(this.inbox.replyLanes, true);
+    const envelope = Object.assign(new Envelope(), { kind: EnvelopeKind.reply }, fields);
+    assert.equal(this.#replies.write(envelope, null, undefined), 'accepted');
+  }
+
+  /** Takes and ends everything, in the inbox's order. */
+  drain(takesMessages = true): Envelope[] {
+    const order: Envelope[] = [];
+    for (;;) {
+      this.inbox.poll();
+      if (this.inbox.nextRank(takesMessages) === Number.POSITIVE_INFINITY) return order;
+      this.inbox.take(takesMessages, this.taken);
+      order.push(this.taken.envelope);
+      this.taken.lane?.finish(this.taken.index, doneCode);
+    }
+  }
+}
+
+function arrive(rig: Rig, script: readonly Arrival[]): Envelope[] {
+  let now = 1_000;
+  return script.map(({ way, gapMs, priority, deadlineMs }, at) => {
+    now += gapMs + 0.001;
+    const fields = { id: at + 1, enqueuedAtMs: now, priority, deadlineAtMs: now + deadlineMs };
+    rig.send(way, fields);
+    return Object.assign(new Envelope(), fields);
+  });
+}
+
+const ids = (envelopes: readonly Envelope[]): number[] => envelopes.map(({ id }) => id);
+
+test('fifo: messages come out in the order of their acceptance, over all ways in', () => {
+  fc.assert(
+    fc.property(arrivals, (script) => {
+      const rig = new Rig('fifo');
+      const sent = arrive(rig, script);
+      assert.equal(rig.inbox.poll(), script.length);
+      assert.equal(rig.inbox.length, script.length);
+      assert.deepEqual(ids(rig.drain()), ids(sent));
+      assert.equal(rig.inbox.poll(), 0);
+    }),
+  );
+});
+
+test('edf: the earliest deadline first, those without one last and in order', () => {
+  fc.assert(
+    fc.property(arrivals, (script) => {
+      const rig = new Rig('edf');
+      const sent = arrive(rig, script);
+      assert.equal(rig.inbox.poll(), script.length);
+      const expected = [...sent].sort((a, b) =>
+        a.deadlineAtMs === b.deadlineAtMs ? a.enqueuedAtMs - b.enqueuedAtMs : a.deadlineAtMs - b.deadlineAtMs,
+      );
+      assert.deepEqual(ids(rig.drain()), ids(expected));
+    }),
+  );
+});
+
+test('priority: larger first, but a step of priority is worth no more than a second of waiting', () => {
+  fc.assert(
+    fc.property(arrivals, (script) => {
+      const rig = new Rig('priority');
+      const sent = arrive(rig, script);
+      const order = rig.drain();
+      assert.equal(order.length, sent.length);
+      order.forEach((first, at) => {
+        for (const later of order.slice(at + 1)) {
+          const waitedMore = later.enqueuedAtMs - first.enqueuedAtMs;
+          assert.ok((first.priority - later.priority) * priorityAgeMs + waitedMore >= -1e-6);
+        }
+      });
+    }),
+  );
+});
+
+test('priority is starvation-free: under an endless stream of urgent messages, a plain one has its turn', () => {
+  const rig = new Rig('priority');
+  const priority = 5;
+  rig.send(0, { id: 1, enqueuedAtMs: 0, priority: 0 });
+  for (let now = 1; ; now += 100) {
+    assert.ok(now <= priority * priorityAgeMs + 200, 'it starves');
+    rig.send(1, { id: 2, enqueuedAtMs: now, priority });
+    rig.inbox.poll();
+    rig.inbox.take(true, rig.taken);
+    rig.taken.lane?.finish(rig.taken.index, doneCode);
+    if (rig.taken.envelope.id === 1) return;
+  }
+});
+
+test('replies are taken while no message may be, and messages wait', () => {
+  for (const order of ['fifo', 'priority', 'edf'] as const) {
+    const rig = new Rig(order);
+    rig.send(0, { id: 1, enqueuedAtMs: 1 });
+    rig.send(2, { id: 2, enqueuedAtMs: 2 });
+    rig.reply({ id: 3, enqueuedAtMs: 3 });
+    assert.deepEqual(ids(rig.drain(false)), [3]);
+    assert.deepEqual(ids(rig.drain()), [1, 2]);
+  }
+});
+
+test('fifo holds between replies and messages too: neither starves the other', () => {
+  const rig = new Rig('fifo');
+  rig.send(0, { id: 1, enqueuedAtMs: 1 });
+  rig.reply({ id: 2, enqueuedAtMs: 2 });
+  rig.send(1, { id: 3, enqueuedAtMs: 3 });
+  rig.reply({ id: 4, enqueuedAtMs: 4 });
+  assert.deepEqual(ids(rig.drain()), [1, 2, 3, 4]);
+});
+
+test('a lane whose sender is gone is served until it is empty, and then dropped', () => {
+  const rig = new Rig('fifo');
+  rig.send(0, { id: 1, enqueuedAtMs: 1 });
+  rig.send(1, { id: 2, enqueuedAtMs: 2 });
+  const [first] = rig.inbox.lanes;
+  // What the agent posts is another object for the same memory: only the id tells.
+  rig.inbox.closeLanes(new Set([first?.memory.id ?? 0]));
+  rig.inbox.poll();
+  assert.equal(rig.inbox.lanes.length, 2);
+  assert.deepEqual(ids(rig.drain()), [1, 2]);
+  rig.inbox.poll();
+  assert.equal(rig.inbox.lanes.length, 1);
+});
