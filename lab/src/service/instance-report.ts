@@ -35,19 +35,19 @@ export function startInstanceReports(folder: string, host: string): () => void {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, last);
     last = now;
-    const report: InstanceReport = {
-      host,
-      pid: process.pid,
-      thread: threadId,
-      atEpochMs: Date.now(),
-      busyShare: utilization,
-      descriptorShare: descriptorShare(),
-    };
     try {
+      const report: InstanceReport = {
+        host,
+        pid: process.pid,
+        thread: threadId,
+        atEpochMs: Date.now(),
+        busyShare: utilization,
+        descriptorShare: descriptorShare(),
+      };
       writeFileSync(`${file}.new`, JSON.stringify(report));
       renameSync(`${file}.new`, file);
     } catch {
-      // Out of descriptors, very likely: the stale file tells the reader.
+      // Out of descriptors: the server goes on, and its stale file tells the reader.
     }
   };
   write();
