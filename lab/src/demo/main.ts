@@ -1,5 +1,5 @@
 // npm run demo [-- --quick] [-- --json FILE] [-- --html FILE]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -160,7 +160,8 @@ async function main(): Promise<void> {
   try {
     const result = await runDemo(plan, folder);
     const requirements = judge(result.deployments.shoal!);
-    const html = path.resolve(options.html ?? 'demo-report.html');
+    const html = path.resolve(options.html ?? 'tmp/demo-report.html');
+    mkdirSync(path.dirname(html), { recursive: true });
     writeFileSync(html, renderReport(result, plan, requirements));
     if (options.json !== undefined) writeJson(options.json, result);
     say(`\n${table(result)}\n\nWhat Shoal must show:\n${requirementLines(requirements)}\n\nreport: ${html}`);

@@ -12,10 +12,11 @@ export type AttackPhase = (typeof attackNames)[number];
 /** Cores' worth of CPU that the attack asks for. */
 export const attackCores: Readonly<Record<AttackPhase, number>> = { 'attack-1.3': 1.3, 'attack-3': 3 };
 
-/** A phase is measured from this long after its start, so that each is judged by how it goes on. */
-export const settleMs = 2_000;
-
 export interface Plan {
+  /** Honest load before the first phase, so that no server is judged by its first requests. */
+  readonly warmMs: number;
+  /** A phase is measured from this long after its start, so that each is judged by how it goes on. */
+  readonly settleMs: number;
   /** How long each phase lasts; the measured part of `after` too. */
   readonly durations: Readonly<Record<PhaseName, number>>;
   /** Shoal's `after` goes on, under the honest load, until its clones are gone, at most so long. */
@@ -28,6 +29,8 @@ export interface Plan {
 }
 
 export const quickPlan: Plan = {
+  warmMs: 2_000,
+  settleMs: 2_000,
   durations: { before: 5_000, 'attack-1.3': 7_000, 'attack-3': 6_000, after: 5_000 },
   reclaimMaxMs: 32_000,
   onsets: 1,
@@ -36,6 +39,8 @@ export const quickPlan: Plan = {
 };
 
 export const fullPlan: Plan = {
+  warmMs: 2_000,
+  settleMs: 2_000,
   durations: { before: 12_000, 'attack-1.3': 20_000, 'attack-3': 20_000, after: 12_000 },
   reclaimMaxMs: 45_000,
   onsets: 5,
@@ -54,9 +59,6 @@ export const clientTimeoutMs = 1_000;
 /** CPU that one hostile request is to burn, milliseconds. */
 export const hostileCostMs = 100;
 
-/** Honest load before the first phase, so that no server is judged by its first requests. */
-export const warmMs = 2_000;
-
 export interface PhaseSpan {
   readonly name: PhaseName;
   readonly startMs: number;
@@ -65,7 +67,7 @@ export interface PhaseSpan {
 
 /** The phases one after the other, after the warm-up; times count from the start of the load. */
 export function phaseSpans(plan: Plan): readonly PhaseSpan[] {
-  let atMs = warmMs;
+  let atMs = plan.warmMs;
   return phaseNames.map((name) => {
     const startMs = atMs;
     atMs += plan.durations[name];

@@ -12,16 +12,14 @@ import {
   type PhaseName,
   type Plan,
   phaseSpans,
-  settleMs,
   shares,
-  warmMs,
 } from './plan.ts';
 import type { DecisionFigures, KindFigures, SecondFigures, SecondKind } from './result.ts';
 import type { DemoServer } from './servers.ts';
 import { type InstanceCount, type Watch, watchShoal } from './watch.ts';
 
-/** Time for the generators' processes to start, before anything is due. */
-const leadMs = 1_200;
+/** Time for the generators' processes to start, before anything is due; from source they take much longer. */
+const leadMs = import.meta.url.endsWith('.ts') ? 6_000 : 1_800;
 /** A hostile request is given up after so long; so many may be under way. */
 const attackTimeoutMs = 10_000;
 const attackInFlightMax = 256;
@@ -87,14 +85,14 @@ function honestLoad(
     ],
     phases: phaseSpans(timing.plan).map(({ name, startMs, endMs }) => ({
       name,
-      startMs: startMs + settleMs,
+      startMs: startMs + timing.plan.settleMs,
       endMs,
     })),
     onSecond,
   });
 }
 
-/** Starts the hostile load: from `warmMs + beforeMs` on, one steady stretch after the other. */
+/** Starts the hostile load: one steady stretch after the other. */
 export function hostileLoad(
   server: DemoServer,
   hostile: HostileText,
@@ -209,7 +207,7 @@ export async function runTrial(
     const atMs = Date.now() - startAtEpochMs;
     const phase = spans.find(({ startMs, endMs: phaseEndMs }) => atMs >= startMs && atMs < phaseEndMs)?.name;
     onProgress({
-      phase: phase ?? (atMs < warmMs ? 'warm-up' : 'after'),
+      phase: phase ?? (atMs < plan.warmMs ? 'warm-up' : 'after'),
       second: Math.max(0, Math.floor(atMs / 1_000)),
       ...latest,
       instances: watch?.latest()?.byType ?? {},

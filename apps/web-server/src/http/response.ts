@@ -55,23 +55,22 @@ function date(): string {
   return dateLine;
 }
 
-const heads = new Map<string, string>();
-/** Heads kept: the service has few kinds of responses. */
-const headsMax = 256;
+/** Heads of 200 by content type: nearly all responses there are. */
+const okHeads = new Map<string, string>();
+/** The service has few content types. */
+const okHeadsMax = 64;
 
 /** Everything up to the content length. */
 function headStart(response: WebResponse): string {
-  const key = response.status * 1_000_000 + (response.retryAfterSeconds ?? 0);
-  const name =
-    response.allow === undefined ? `${key}${response.type}` : `${key}${response.type}${response.allow}`;
-  let head = heads.get(name);
-  if (head === undefined) {
-    head = `HTTP/1.1 ${response.status} ${reasons[response.status] ?? 'Status'}\r\nContent-Type: ${response.type}\r\n`;
-    if (response.retryAfterSeconds !== undefined) head += `Retry-After: ${response.retryAfterSeconds}\r\n`;
-    if (response.allow !== undefined) head += `Allow: ${response.allow}\r\n`;
-    head += 'Content-Length: ';
-    if (heads.size < headsMax) heads.set(name, head);
-  }
+  const { status, type, retryAfterSeconds, allow } = response;
+  const isPlain = status === 200 && retryAfterSeconds === undefined && allow === undefined;
+  const known = isPlain ? okHeads.get(type) : undefined;
+  if (known !== undefined) return known;
+  let head = `HTTP/1.1 ${status} ${reasons[status] ?? 'Status'}\r\nContent-Type: ${type}\r\n`;
+  if (retryAfterSeconds !== undefined) head += `Retry-After: ${retryAfterSeconds}\r\n`;
+  if (allow !== undefined) head += `Allow: ${allow}\r\n`;
+  head += 'Content-Length: ';
+  if (isPlain && okHeads.size < okHeadsMax) okHeads.set(type, head);
   return head;
 }
 

@@ -11,7 +11,6 @@ import {
   type Connection,
   connection,
   defineMsu,
-  type InstanceId,
   type Key,
   type MsuContext,
   type MsuType,
@@ -224,7 +223,7 @@ class Reader {
   }
 
   #tell(client: Client, event: number, bytes?: Buffer): void {
-    const [writer = 0 as InstanceId] = threadWriters;
+    const writer = threadWriters[0] ?? 0;
     this.#outbox.send({ event, sequence: client.sequence++, writer, bytes }, client.options);
   }
 

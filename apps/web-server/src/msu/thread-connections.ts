@@ -7,5 +7,5 @@ import type { SecureConnection } from '../http/secure-connection.ts';
 
 export const threadConnections: Map<Key, SecureConnection> = new Map();
 
-/** The write instances of this thread. */
-export const threadWriters: Set<InstanceId> = new Set();
+/** The write instances of this thread; responses go to the first. */
+export const threadWriters: InstanceId[] = [];

@@ -18,13 +18,13 @@ export function defineWrite(): WriteMsu {
     cost: { serviceTimeMs: 0.02, memoryMiB: 16 },
     in: { responses: receives(responseMessage) },
     create(context) {
-      threadWriters.add(context.instanceId);
+      threadWriters.push(context.instanceId);
       return {
         // A connection that is gone has nobody to write to.
         responses: ({ bytes, isLast }, message) =>
           threadConnections.get(message.flowKey)?.transmit(bytes, isLast),
         onClose: () => {
-          threadWriters.delete(context.instanceId);
+          threadWriters.splice(threadWriters.indexOf(context.instanceId), 1);
         },
       };
     },
