@@ -350,7 +350,10 @@ export class Agent implements ControlBus {
     const why = describeEnd(origin, end);
     const instances = [...thread.instances].flatMap((id) => this.#instances.get(id) ?? []);
     this.#event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
-    for (const instance of instances) instance.phase = 'lost';
+    for (const instance of instances) {
+      instance.phase = 'lost';
+      instance.isTold = false;
+    }
     if (instances.length === 0 || thread.options.guest !== undefined) {
       this.#threads.delete(thread.id);
       this.#sampler.forgetThread(thread.id);
@@ -524,8 +527,7 @@ export class Agent implements ControlBus {
       if (lane === undefined) {
         lane = createLaneMemory(this.#replyBounds());
         instance.replyLanes.set(thread.id, lane);
-        // A starting instance gets its lanes when it is hosted.
-        if (instance.phase !== 'starting' && instance.phase !== 'lost') {
+        if (instance.isTold) {
           void this.#threads
             .get(instance.threadId)
             ?.ask({ kind: 'attach', instanceId: instance.id, lanes: [{ lane, isReply: true }] });
@@ -556,6 +558,7 @@ export class Agent implements ControlBus {
         await this.#giveReplyWays(other);
     }
     thread.hosting++;
+    instance.isTold = true;
     const answer = await thread.ask({
       kind: 'host',
       instanceId: instance.id,
@@ -632,7 +635,7 @@ export class Agent implements ControlBus {
   #wayTo(instance: AgentInstance, from: AgentThread): NonNullable<ThreadEndpoint['way']> {
     const { memory, isNew } = instance.lane(from.id, this.#laneBounds(instance.msu));
     const thread = this.#threads.get(instance.threadId) as AgentThread;
-    if (isNew && instance.phase !== 'lost') {
+    if (isNew && instance.isTold) {
       void thread.ask({ kind: 'attach', instanceId: instance.id, lanes: [{ lane: memory, isReply: false }] });
     }
     return { lane: memory, threadBlock: thread.block.buffer };

@@ -185,7 +185,8 @@ export function createContext(instance: Instance, log: Log): LiveContext {
     msu: graph.name,
     out: createPorts(instance) as MsuContext['out'],
     timers,
-    now: () => thread.time(),
+    // Not the time of the event: code that measures or waits within a handler must see time pass.
+    now: () => thread.tick(),
     random: thread.random,
     states: <S>() => {
       if (states === null) {
