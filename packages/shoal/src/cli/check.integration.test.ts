@@ -1,48 +1,91 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
+import { ShoalError } from '../model/index.ts';
+import { checkApp, defaultLoadMaxMs } from './check-app.ts';
 import { command, fixtures } from './test-command.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-check-'));
 after(() => rmSync(folder, { recursive: true }));
 const app = (name: string): string => path.join(fixtures, 'apps', name);
 
-describe('shoal check, of what is wrong, says so in a sentence and ends with status 2, without a stack trace', () => {
-  const cases: readonly [string, readonly string[], RegExp][] = [
-    ['a module that loops for ever', [app('loops.mjs'), '--load-max', '700'], /did not load within 0\.7 s/],
+describe('an app that cannot be checked is refused in a sentence', { timeout: 120_000 }, () => {
+  const cases: readonly [string, string, RegExp][] = [
+    [
+      'a module that loops for ever',
+      app('loops.mjs'),
+      /loops\.mjs did not load within 1\.5 s \(does it start/,
+    ],
     [
       'a module that throws',
-      [app('throws.mjs')],
-      /threw while it was loaded: TypeError: .*throws\.mjs:3:\d+\)/,
+      app('throws.mjs'),
+      /threw while it was loaded: TypeError: .*throws\.mjs:3:\d+\)\.$/,
     ],
-    ['a module that throws what is no error', [app('rejects.mjs')], /threw a plain string/],
-    ['a module that ends its process', [app('exits.mjs')], /called process\.exit\(3\)/],
-    ['a module that eats memory', [app('grows.mjs')], /took more than 512 MiB/],
+    [
+      'a module that throws what is no error',
+      app('rejects.mjs'),
+      /threw a plain string while it was loaded\.$/,
+    ],
+    ['a module that ends its process', app('exits.mjs'), /called process\.exit\(3\) while it was loaded\.$/],
     [
       'a module without a default export',
-      [app('no-default.mjs')],
+      app('no-default.mjs'),
       /has no default export: write `export default/,
     ],
-    ['a default export that is no app', [app('not-an-app.mjs')], /a default export that is not an app/],
-    [
-      'an import of what is not installed',
-      [app('imports-nothing.mjs')],
-      /Cannot find package 'a-package-that/,
-    ],
-    ['a file that does not exist', ['no/such/app.mjs'], /There is no app module .*no\/such\/app\.mjs/],
-    ['a folder', [fixtures], /is not a file/],
+    ['a default export that is no app', app('not-an-app.mjs'), /a default export that is not an app: write/],
+    ['an import of what is not installed', app('imports-nothing.mjs'), /Cannot find package 'a-package-that/],
+    ['a file that does not exist', 'no/such/app.mjs', /^There is no app module .*no\/such\/app\.mjs\.$/],
+    ['a folder', fixtures, /is not a file: name the app module itself\.$/],
     [
       'a file of another kind',
-      [path.join(fixtures, 'many/deployment.yaml')],
+      path.join(fixtures, 'many/deployment.yaml'),
       /is not a JavaScript or TypeScript file/,
     ],
-    [
-      'a deployment file that does not exist',
-      [app('steady.mjs'), '-d', 'none.yaml'],
-      /There is no deployment file/,
-    ],
+  ];
+  for (const [name, file, expected] of cases) {
+    test(name, async () => {
+      const loadMaxMs = file.endsWith('loops.mjs') ? 1_500 : defaultLoadMaxMs;
+      await assert.rejects(checkApp(file, undefined, loadMaxMs), (error) => {
+        assert.ok(error instanceof ShoalError);
+        assert.equal(error.code, 'SHOAL_APP_LOAD');
+        assert.match(error.message, expected);
+        assert.equal(error.message.split('\n').length, 1);
+        return true;
+      });
+    });
+  }
+
+  test('a module that takes more memory than it may', async () => {
+    await assert.rejects(
+      checkApp(app('grows.mjs'), undefined, 60_000),
+      /took more than 512 MiB of memory to load\.$/,
+    );
+  });
+
+  test('a file that is not JavaScript, with the line', async () => {
+    const file = path.join(folder, 'broken.mjs');
+    writeFileSync(file, '\nexport default defineApp({ name: });\n');
+    await assert.rejects(
+      checkApp(file, undefined),
+      /is not understood: Unexpected token '}' \(.*broken\.mjs:2\)\.$/,
+    );
+  });
+
+  test('a deployment file that does not exist', async () => {
+    await assert.rejects(
+      checkApp(app('steady.mjs'), 'none.yaml'),
+      /^ShoalError: There is no deployment file .*none\.yaml/,
+    );
+  });
+});
+
+describe('shoal check, of what is wrong, says so on standard error, without a stack trace, and ends with status 2', {
+  timeout: 120_000,
+}, () => {
+  const cases: readonly [string, readonly string[], RegExp][] = [
+    ['a module that throws', [app('throws.mjs')], /^shoal: The app module .*throws\.mjs:3:\d+\)\.\n$/],
     ['a duration that is none', [app('steady.mjs'), '--load-max', 'soon'], /Give milliseconds from 1/],
     [
       'an unknown option',
@@ -59,13 +102,6 @@ describe('shoal check, of what is wrong, says so in a sentence and ends with sta
       assert.doesNotMatch(stderr, /^\s+at /m);
     });
   }
-  test('a file that is not JavaScript, with the line', async () => {
-    const file = path.join(folder, 'broken.mjs');
-    writeFileSync(file, '\nexport default defineApp({ name: });\n');
-    const { status, stderr } = await command(['check', file]);
-    assert.match(stderr, /is not understood: Unexpected token '}' \(.*broken\.mjs:2\)/);
-    assert.equal(status, 2);
-  });
 });
 
 test('shoal check lists every mistake of app and deployment file, with places, and as JSON', async () => {
@@ -101,8 +137,17 @@ test('shoal check tells how a right app would run; what its module prints does n
   assert.match(json.stderr, /hello from the module/);
 });
 
-test('shoal check reads app modules in TypeScript', async () => {
-  const { status, stdout, stderr } = await command(['check', app('typed.ts')]);
-  assert.equal(status, 0, stderr);
-  assert.match(stdout, /App "typed" is right/);
+test('app modules in TypeScript are read as well', async () => {
+  assert.equal((await checkApp(app('typed.ts'), undefined)).graph.name, 'typed');
+});
+
+test('the app of docs/guides/first-app.md is the file beside it, and is right', async () => {
+  const folder = path.resolve(fixtures, '../../../docs/guides');
+  const guide = readFileSync(path.join(folder, 'first-app.md'), 'utf8');
+  const file = path.join(folder, 'first-app/app.mjs');
+  assert.ok(guide.includes(`\`\`\`js\n${readFileSync(file, 'utf8')}\`\`\`\n`));
+  const { graph, deployment } = await checkApp(file, undefined);
+  assert.equal(graph.name, 'first-app');
+  const threads = deployment.machines[0]?.processes[0]?.threads.map((thread) => thread.name);
+  assert.deepEqual(threads, ['door', 'matcher']);
 });

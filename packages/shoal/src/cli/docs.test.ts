@@ -15,6 +15,7 @@ import {
   policyRules,
   threadRules,
 } from '../model/index.ts';
+import { metricDefinitions, sojournMetric } from './api/metrics.ts';
 import { deploymentJsonSchema, optionNames } from './deployment-schema.ts';
 import { optionMeanings } from './option-meanings.ts';
 
@@ -87,4 +88,16 @@ test('docs/deployment.md has every option of the schema, and no option that the 
 
 test('the published JSON Schema is current (npm run build, then node scripts/write-deployment-schema.mjs)', () => {
   assert.deepEqual(JSON.parse(read('schema/deployment.schema.json')), JSON.parse(deploymentJsonSchema()));
+});
+
+test('docs/control.md has every metric with its kind, labels and meaning, and no other', () => {
+  const rows = rowsOf(read('../../docs/control.md'), 'Metrics');
+  for (const { name, kind, labels, help } of metricDefinitions) {
+    const cells = [kind, labels.length === 0 ? '—' : labels.map((label) => `\`${label}\``).join(', '), help];
+    assert.deepEqual(rows.get(name), cells);
+  }
+  assert.deepEqual(
+    [...rows.keys()].sort(),
+    [...metricDefinitions.map(({ name }) => name), sojournMetric].sort(),
+  );
 });

@@ -11,7 +11,7 @@ import {
   processId,
   ShoalError,
 } from '../model/index.ts';
-import { type Runtime, startRuntime } from '../runtime/index.ts';
+import { type FatalReason, type Runtime, startRuntime } from '../runtime/index.ts';
 import { createControlSource } from './api/control-source.ts';
 import { type ControlEndpoint, startControlEndpoint } from './api/server.ts';
 import type { CheckedApp } from './check-app.ts';
@@ -25,6 +25,8 @@ export interface RunAppOptions {
   /** Port of the control endpoint; 0: one that is free. */
   readonly controlPort: number;
   readonly log: RunLog;
+  /** A thread cannot be ended: this process must go, at once. */
+  readonly onFatal: (reason: FatalReason) => void;
 }
 
 export interface RunningApp {
@@ -59,6 +61,7 @@ async function startParts(
     machine: machineId(machine.name),
     process: processId(process.name),
     log,
+    onFatal: options.onFatal,
   });
   try {
     const controller = createController({
@@ -85,6 +88,8 @@ async function startParts(
 /** Starts a checked app. Throws `SHOAL_START_FAILED`, `SHOAL_CONTROL`. */
 export async function runApp(options: RunAppOptions): Promise<RunningApp> {
   const [runtime, controller, endpoint, removeRunFile] = await startParts(options);
+  // However the process ends, but for SIGKILL: nobody is to be sent to a port that another program may get.
+  process.once('exit', removeRunFile);
   return {
     controlPort: endpoint.port,
     async drain() {

@@ -18,7 +18,11 @@ export function createRunLog(isJson: boolean): RunLog {
     if (level === 'debug') return;
     const time = new Date().toTimeString().slice(0, 8);
     const mark = level === 'info' ? '' : `${level.toUpperCase()} `;
-    const from = typeof fields.msu === 'string' ? `${fields.msu}#${String(fields.instanceId ?? '')}: ` : '';
+    const { msu, instanceId } = fields;
+    const from =
+      typeof msu !== 'string' || msu === ''
+        ? ''
+        : `${msu}${instanceId === undefined ? '' : `#${instanceId}`}: `;
     process.stdout.write(`${time} ${mark}${plainText(`${from}${text}`)}\n`);
   };
 }

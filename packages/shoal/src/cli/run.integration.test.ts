@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { command, fixtures, startCommand } from './test-command.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-run-'));
@@ -11,15 +12,22 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const app = (name: string): string => path.join(fixtures, 'apps', name);
 const env = { XDG_RUNTIME_DIR: folder };
 
-describe('shoal run', () => {
+/** The run file of an app, as it stands in the run directory. */
+function runFileOf(name: string): { readonly file: string; readonly port: number; readonly token: string } {
+  const directory = path.join(folder, 'shoal');
+  const file = path.join(
+    directory,
+    readdirSync(directory).find((entry) => entry.startsWith(`${name}-`)) ?? '',
+  );
+  const { port, token } = JSON.parse(readFileSync(file, 'utf8')) as { port: number; token: string };
+  return { file, port, token };
+}
+
+describe('shoal run', { timeout: 120_000 }, () => {
   test('serves until SIGTERM; meanwhile top, decisions, explain and orders find it without arguments', async () => {
     const running = startCommand(['run', app('steady.mjs')], env);
     await running.seen('app "steady" runs');
-    const [name] = readdirSync(path.join(folder, 'shoal'));
-    const { port, token } = JSON.parse(readFileSync(path.join(folder, 'shoal', name ?? ''), 'utf8')) as {
-      port: number;
-      token: string;
-    };
+    const { port, token } = runFileOf('steady');
     const health = await fetch(`http://127.0.0.1:${port}/v1/health`);
     assert.deepEqual(await health.json(), { status: 'serving' });
     const metrics = await fetch(`http://127.0.0.1:${port}/metrics`, {
@@ -33,21 +41,24 @@ describe('shoal run', () => {
       cloned.stdout,
       /clone work work#\d+ on local\/main, because ordered by a person → serving after/,
     );
+    const get = async (target: string): Promise<string> => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`http://127.0.0.1:${port}${target}`, { headers })).text();
+    };
     // The view follows the reports, by a sample period.
-    while (!(await command(['top', '--json'], env)).stdout.includes('"isClone": true'));
+    while (!(await get('/v1/view')).includes('"isClone":true')) await wait(20);
     const top = await command(['top'], env);
     assert.match(top.stdout, /^shoal top: steady \|/);
     assert.match(top.stdout, /work#\d+ \+ /);
     assert.doesNotMatch(top.stdout, new RegExp(String.fromCharCode(27)));
     assert.match((await command(['decisions'], env)).stdout, /ordered by a person/);
-    assert.match((await command(['explain', 'work'], env)).stdout, /^work: 2 serving/);
     const unknown = await command(['explain', 'wrk'], env);
     assert.deepEqual([unknown.status, unknown.stdout], [1, '']);
     assert.match(unknown.stderr, /^shoal: There is no type "wrk"\. Did you mean "work"\?\n$/);
 
     running.child.kill('SIGTERM');
     const { status, stdout, stderr } = await running.ended;
-    assert.match(stdout, /SIGTERM: draining[\s\S]*ended\n$/);
+    assert.match(stdout, /supervisor: stopping; work in progress may end[\s\S]*ended\n$/);
     assert.deepEqual([status, stderr], [0, '']);
     assert.deepEqual(readdirSync(path.join(folder, 'shoal')), []);
     const gone = await command(['top'], env);
@@ -59,7 +70,7 @@ describe('shoal run', () => {
     const running = startCommand(['run', app('never-drains.mjs'), '--json'], env);
     await running.seen('runs (process');
     running.child.kill('SIGTERM');
-    await running.seen('draining');
+    await running.seen('supervisor: stopping; ');
     running.child.kill('SIGTERM');
     const { status, stdout } = await running.ended;
     assert.equal(status, 1);
@@ -67,7 +78,23 @@ describe('shoal run', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { msg: string });
-    assert.match(lines.at(-1)?.msg ?? '', /SIGTERM again: ending at once/);
+    assert.match(lines.at(-1)?.msg ?? '', /supervisor: stopping at once/);
+    assert.deepEqual(readdirSync(path.join(folder, 'shoal')), []);
+  });
+
+  test('starts the process that serves again when it is killed, and shoal top finds the new one', async () => {
+    const running = startCommand(['run', app('steady.mjs')], env);
+    await running.seen('app "steady" runs');
+    const before = runFileOf('steady');
+    const pid = Number(/-(\d+)\.json$/.exec(before.file)?.[1]);
+    assert.notEqual(pid, running.child.pid);
+    process.kill(pid, 'SIGKILL');
+    const text = await running.seen('started again: ');
+    assert.match(text, /ERROR supervisor: .*SIGKILL[\s\S]*WARN supervisor: starting it again \(restart 1\)/);
+    while ((await command(['top', '--json'], env)).status !== 0);
+    assert.notEqual(runFileOf('steady').token, before.token);
+    running.child.kill('SIGTERM');
+    assert.equal((await running.ended).status, 0);
   });
 
   test('gives up waiting after drainMaxMs, and ends all the same', async () => {
@@ -100,15 +127,12 @@ describe('shoal run', () => {
   test('says so when the port of the control endpoint is taken', async () => {
     const first = startCommand(['run', app('steady.mjs')], env);
     await first.seen('app "steady" runs');
-    const [name] = readdirSync(path.join(folder, 'shoal'));
-    const { port } = JSON.parse(readFileSync(path.join(folder, 'shoal', name ?? ''), 'utf8')) as {
-      port: number;
-    };
+    const { file, port } = runFileOf('steady');
     const second = await command(['run', app('steady.mjs'), '--control-port', String(port)], env);
     assert.equal(second.status, 1);
     assert.match(second.stderr, /^shoal: The control endpoint could not listen: .*EADDRINUSE/);
     first.child.kill('SIGINT');
     assert.equal((await first.ended).status, 0);
-    assert.ok(!existsSync(path.join(folder, 'shoal', name ?? '')));
+    assert.ok(!existsSync(file));
   });
 });

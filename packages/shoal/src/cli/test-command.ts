@@ -33,6 +33,8 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
   let stdout = '';
   let stderr = '';
   const watchers = new Set<() => void>();
@@ -48,7 +50,10 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
     look();
   });
   const ended = new Promise<Ended>((resolve) => {
-    child.once('close', (status) => resolve({ status, stdout, stderr }));
+    child.once('close', (status) => {
+      process.off('exit', kill);
+      resolve({ status, stdout, stderr });
+    });
   });
   return {
     child,

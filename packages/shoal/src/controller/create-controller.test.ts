@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { instanceId } from '../model/index.ts';
-import { SimulatedCluster, seededRandom } from '../testing/index.ts';
+import { createSeededRandom, SimulatedCluster } from '../testing/index.ts';
 import { deployment, graph, msu } from './fixture.ts';
 import { type Controller, createController, type Decision } from './index.ts';
 
@@ -28,7 +28,7 @@ function live(isActive = true): Live {
     bus: cluster.bus(),
     clock: cluster,
     epoch: 1,
-    random: seededRandom(1),
+    random: createSeededRandom(1),
     log: (line) => lines.push(line),
   });
   cluster.addLoad({

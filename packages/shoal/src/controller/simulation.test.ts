@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import type { ControllerPolicy } from '../model/index.ts';
 import {
   type ClusterOptions,
+  createSeededRandom,
   exponential,
   type LoadOutcomes,
   type Random,
   SimulatedCluster,
-  seededRandom,
 } from '../testing/index.ts';
 import { deployment, graph, msu } from './fixture.ts';
 import { ControllerCore, type Decision, renderDecision } from './index.ts';
@@ -22,7 +22,7 @@ interface Run {
 
 function control(options: ClusterOptions, epoch = 1): Run {
   const cluster = new SimulatedCluster(options);
-  const core = new ControllerCore({ ...options, epoch, random: seededRandom(options.seed) });
+  const core = new ControllerCore({ ...options, epoch, random: createSeededRandom(options.seed) });
   cluster.control(core);
   return { cluster, core };
 }
@@ -420,7 +420,7 @@ test('a controller that is replaced in the middle of a clone leaves nothing half
         ),
         deployment: deployment({ a: { main: [['io'], ['work']] } }),
         epoch: 2,
-        random: seededRandom(9),
+        random: createSeededRandom(9),
       });
       run.cluster.at(run.cluster.now() + delayMs, () => run.cluster.control(replacement));
     };
@@ -448,7 +448,7 @@ test('an older controller is fenced: its commands are refused, and it does nothi
     graph: graph([msu('io', { isEntry: true }), msu('work')], ['io>work']),
     deployment: deployment({ a: { main: [['io'], ['work']] } }),
   };
-  run.cluster.control(new ControllerCore({ ...app, epoch: 2, random: seededRandom(1) }));
+  run.cluster.control(new ControllerCore({ ...app, epoch: 2, random: createSeededRandom(1) }));
   run.cluster.run(1_000);
   run.cluster.control(run.core);
   run.cluster.run(1_000);
@@ -655,7 +655,7 @@ test('a recording of what came in, replayed, gives the same decisions and comman
     graph: app,
     deployment: deployment({ a: { main: [['io'], ['work']] } }),
     epoch: 1,
-    random: seededRandom(6),
+    random: createSeededRandom(6),
   });
   const repeated: string[] = [];
   const recording = JSON.parse(JSON.stringify(seen)) as typeof seen;

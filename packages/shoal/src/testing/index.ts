@@ -15,4 +15,4 @@ export { SimulatedInstance } from './cluster/instance.ts';
 export { SimulatedProcess } from './cluster/process.ts';
 export { FakeClock } from './fake-clock.ts';
 export type { Random } from './seeded-random.ts';
-export { exponential, seededRandom } from './seeded-random.ts';
+export { createSeededRandom, exponential } from './seeded-random.ts';

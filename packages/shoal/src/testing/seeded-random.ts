@@ -1,25 +1,6 @@
-/** A source of chance that gives the same numbers for the same seed. Uniform in [0, 1). */
-export type Random = () => number;
+import type { Random } from '../model/index.ts';
 
-/** sfc32 (Chris Doty-Humphrey's small fast counting generator), seeded with one integer. */
-export function seededRandom(seed: number): Random {
-  let a = seed | 0;
-  let b = 0x9e3779b9 ^ seed;
-  let c = 0x243f6a88;
-  let counter = 1;
-  const next = (): number => {
-    const sum = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (c << 21) | (c >>> 11);
-    c = (c + sum) | 0;
-    return (sum >>> 0) / 0x1_0000_0000;
-  };
-  // The first numbers of neighbouring seeds resemble each other.
-  for (let i = 0; i < 12; i++) next();
-  return next;
-}
+export { createSeededRandom, type Random } from '../model/index.ts';
 
 /** A number of an exponential distribution. */
 export function exponential(random: Random, mean: number): number {

@@ -147,7 +147,7 @@ for (const [columns, rows] of [
           const title = lines.findIndex((line) => line.startsWith('  TYPE'));
           const count = (lines[title] ?? '').trim().split(/ +/).length - 1;
           for (const line of lines.slice(title + 1)) {
-            if (line.startsWith('  INSTANCE')) break;
+            if (line === '' || line.startsWith('  INSTANCE')) break;
             if (line.startsWith('...')) continue;
             // The name is one word; what is after it are the figures, as many as there are titles.
             const cells = line.slice(2).trim().split(/ +/).slice(1);
@@ -171,7 +171,7 @@ for (const [columns, rows] of [
           }
           const title = lines.findIndex((line) => line.startsWith('  TYPE'));
           const end = lines.findIndex((line) => line.startsWith('  INSTANCE'));
-          const rowsOfTypes = lines.slice(title + 1, end);
+          const rowsOfTypes = lines.slice(title + 1, end).filter((line) => line !== '');
           const more = /^\.\.\. and (\d+) more types$/.exec(rowsOfTypes.at(-1) ?? '');
           const shown = more === null ? rowsOfTypes.length : rowsOfTypes.length - 1 + Number(more[1]);
           assert.equal(shown, snapshot.view.types.length);

@@ -159,13 +159,11 @@ export function renderTop(snapshot: ControlSnapshot, size: Size): string[] {
   const decisionRoom = Math.max(2, left - Math.min(instances.length, Math.ceil(left / 2)));
   const decisions = decisionLines(snapshot.recentDecisions, snapshot.view.atMs, width, decisionRoom);
   const shownInstances = fit(instances, left - Math.max(decisions.length, 1), 'instances');
-  return [
-    ...head,
-    tableLine('  TYPE', typeColumns(snapshot, width), width, null),
-    ...shownTypes,
-    tableLine('  INSTANCE (+ clone)', instanceColumns(width), width, null),
-    ...shownInstances,
-    'LAST DECISIONS',
-    ...(decisions.length === 0 ? ['  none'] : decisions),
-  ].slice(0, height);
+  const parts = [
+    [...head, tableLine('  TYPE', typeColumns(snapshot, width), width, null), ...shownTypes],
+    [tableLine('  INSTANCE (+ clone)', instanceColumns(width), width, null), ...shownInstances],
+    ['LAST DECISIONS', ...(decisions.length === 0 ? ['  none'] : decisions)],
+  ];
+  const isRoomy = parts.flat().length + 2 <= height;
+  return parts.flatMap((lines, index) => (isRoomy && index > 0 ? ['', ...lines] : lines)).slice(0, height);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { machineId, processId } from '../../model/index.ts';
-import { seededRandom } from '../../testing/index.ts';
+import { createSeededRandom } from '../../testing/index.ts';
 import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
 import { Monitor } from './monitor.ts';
 import { niceOf, Placer } from './placement.ts';
@@ -58,7 +58,7 @@ function cluster(hosts: readonly Host[]): { monitor: Monitor; placer: Placer } {
       );
     }
   }
-  return { monitor, placer: new Placer(monitor, app, places, seededRandom(1)) };
+  return { monitor, placer: new Placer(monitor, app, places, createSeededRandom(1)) };
 }
 
 test('whatever is placed: free cores, memory, bounds and machines are kept, and every dependency is there', () => {
@@ -161,7 +161,7 @@ test('one of a colocation group joins a thread of its group that has time', () =
     const left = sample(1, { msu: 'left' });
     monitor.accept(report(1, [left], { process: processId('main'), threads: [thread(2, 0)] }), 0);
     monitor.accept(report(2, [left], { process: processId('main'), threads: [thread(2, cpuMs)] }), 100);
-    const placer = new Placer(monitor, paired, places, seededRandom(1));
+    const placer = new Placer(monitor, paired, places, createSeededRandom(1));
     const type = monitor.type('right');
     const { units } = placer.place(
       { type, count: 1, processes: null, relieves: '', isForced: false },

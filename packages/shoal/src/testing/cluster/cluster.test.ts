@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { machineId } from '../../model/index.ts';
 import { FakeClock } from '../fake-clock.ts';
-import { exponential, seededRandom } from '../seeded-random.ts';
+import { createSeededRandom, exponential } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { SimulatedMachine, SimulatedThread } from './machine.ts';
 
@@ -63,10 +63,10 @@ test('a thread that is ten steps nicer gets about a tenth of the share', () => {
 });
 
 test('chance repeats by its seed, differs by seed, and has the mean that it is told', () => {
-  const take = (seed: number): number[] => Array.from({ length: 5 }, seededRandom(seed));
+  const take = (seed: number): number[] => Array.from({ length: 5 }, createSeededRandom(seed));
   assert.deepEqual(take(7), take(7));
   assert.notDeepEqual(take(7), take(8));
-  const random = seededRandom(1);
+  const random = createSeededRandom(1);
   let sum = 0;
   for (let i = 0; i < 100_000; i++) sum += exponential(random, 20);
   assert.ok(Math.abs(sum / 100_000 - 20) < 0.3, `${sum / 100_000}`);

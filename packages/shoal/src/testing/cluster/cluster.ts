@@ -7,7 +7,7 @@
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
 import type { Command, CommandResult, ControlBus, Report } from '../../wire/index.ts';
-import { exponential, type Random, seededRandom } from '../seeded-random.ts';
+import { createSeededRandom, exponential, type Random } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { type AgentTimes, type AgentWorld, carryOut } from './agent.ts';
 import {
@@ -106,8 +106,8 @@ export class SimulatedCluster {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#link = { ...faultless, ...options.link };
-    this.#random = seededRandom(options.seed);
-    this.#linkRandom = seededRandom(options.seed + 1_000_003);
+    this.#random = createSeededRandom(options.seed);
+    this.#linkRandom = createSeededRandom(options.seed + 1_000_003);
     this.#queueMax = options.queueMaxMessages ?? 1_024;
     for (const { fromMsu, toMsu, id } of options.graph.edges) this.#edgeIds.set(`${fromMsu}>${toMsu}`, id);
     this.#world = {
@@ -170,7 +170,7 @@ export class SimulatedCluster {
       latencies: [],
     };
     this.loads.push(outcomes);
-    const random = seededRandom(this.#options.seed * 31 + this.loads.length);
+    const random = createSeededRandom(this.#options.seed * 31 + this.loads.length);
     const next = (): void => {
       const rate = load.ratePerSecond(this.#nowMs);
       if (rate <= 0) {
