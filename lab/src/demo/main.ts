@@ -168,7 +168,9 @@ async function main(): Promise<void> {
     if (options.json !== undefined) writeJson(options.json, result);
     const lagMs = Math.max(...Object.values(result.deployments).map((figures) => figures.generatorLagP99Ms));
     if (lagMs > lagMaxMs) {
-      say(`\nThe load generators were late (p99 ${lagMs.toFixed(0)} ms): this machine is busy with other things,`);
+      say(
+        `\nThe load generators were late (p99 ${lagMs.toFixed(0)} ms): this machine is busy with other things,`,
+      );
       say('and these figures say little. Run it again when nothing else runs.');
     }
     say(`\n${table(result)}\n\nWhat Shoal must show:\n${requirementLines(requirements)}\n\nreport: ${html}`);
