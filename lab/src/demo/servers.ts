@@ -15,6 +15,8 @@ export interface DemoServer {
   readonly pid: number;
   /** Where a Shoal process left word of its control endpoint; null for the others. */
   readonly control: { readonly origin: string; readonly token: string } | null;
+  /** Throws, with its last words, if it has ended by itself. */
+  mustRun(): void;
   /** Ends it: orderly, or at once after a while. */
   close(): Promise<void>;
 }
@@ -24,6 +26,8 @@ export interface ServerPlace {
   readonly folder: string;
 }
 
+/** Characters kept of what a server says. */
+const lastWordsMax = 3_000;
 /** Cores of every deployment. */
 const coreCount = 2;
 /** A server that is not up after so long will not come up. */
@@ -78,12 +82,24 @@ export async function startServer(name: DeploymentName, place: ServerPlace): Pro
     env: { ...process.env, SHOAL_WEB_PORT: '0' },
   });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let words = '';
+  const listen = (bytes: Buffer): void => {
+    words = (words + bytes.toString()).slice(-lastWordsMax);
+  };
+  child.stdout.on('data', listen);
+  child.stderr.on('data', listen);
   const port = await listeningPort(name, child, exited);
   return {
     name,
     port,
     pid: child.pid!,
     control: name === 'shoal' ? readControl(runFolder) : null,
+    mustRun: () => {
+      if (child.exitCode === null && child.signalCode === null) return;
+      throw new LabError(
+        `${name} ended by itself (${child.exitCode ?? child.signalCode}). Its last words:\n${words}`,
+      );
+    },
     close: async () => {
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs);

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { naive } from '../rivals/naive.ts';
 import { standalone } from '../rivals/standalone.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 import { testOnHost } from '../testbed/testing/on-host.ts';
@@ -20,48 +19,42 @@ const machines = [
   { name: 'attacker', role: 'attacker', cores: 0.3, memoryMiB: 256, sysctls: {} },
 ] as const;
 
-testOnHost(
-  'a cell measures honest requests before, during and after an attack, and a replica starts',
-  async () => {
-    installDebian(['haproxy', 'redis-server']);
-    const logFolder = mkdtempSync(path.join(os.tmpdir(), 'cell-test-'));
-    const testbed = await startTestbed({ spec: { machines }, logFolder });
-    const settings: ExperimentSettings = {
-      ...results([]).settings,
-      timing: { warmMs: 1_000, beforeMs: 1_000, attackMs: 3_000, afterMs: 1_000 },
-      honestRatesPerSecond: [30],
-      newConnectionRatio: 0.1,
-    };
-    const plan = {
-      attack: 'redos',
-      run: 1,
-      settings,
-      cpuSecondsPerRequest: { redos: 0.1 },
-      // From source, every file is stripped of its types first.
-      bootMs: import.meta.url.endsWith('.ts') ? 4_000 : 1_000,
-    } as const;
-    try {
-      const laboratory = await openLaboratory(testbed, { rsaBits: 2_048, openFiles: 160 });
-      const plain = await runCell(laboratory, { ...plan, deployment: standalone });
-      assert.deepEqual(
-        plain.rows.map(({ phase }) => phase),
-        ['before', 'attack', 'after'],
-      );
-      const [before, attack] = plain.rows;
-      assert.ok(before!.successRatio > 0.9, `${before!.successRatio}`);
-      assert.ok(attack!.cpuSeconds > before!.cpuSeconds, 'the attack costs the service CPU');
-      assert.ok(attack!.successRatio < before!.successRatio || attack!.p99Ms! > before!.p99Ms!);
-      assert.equal(plain.seconds.length, 6);
-      assert.ok(plain.seconds.every(({ instances }) => instances === 1));
-      assert.ok(plain.attackStats.sent > 0);
+testOnHost('a cell measures honest requests before, during and after an attack', async () => {
+  installDebian(['haproxy', 'redis-server']);
+  const logFolder = mkdtempSync(path.join(os.tmpdir(), 'cell-test-'));
+  const testbed = await startTestbed({ spec: { machines }, logFolder });
+  const settings: ExperimentSettings = {
+    ...results([]).settings,
+    timing: { warmMs: 1_000, beforeMs: 1_000, attackMs: 3_000, afterMs: 1_000 },
+    honestRatesPerSecond: [30],
+    newConnectionRatio: 0.1,
+    timeoutMs: 15_000,
+  };
+  const plan = {
+    attack: 'redos',
+    run: 1,
+    settings,
+    cpuSecondsPerRequest: { redos: 0.1 },
+    // From source, every file is stripped of its types first.
+    bootMs: import.meta.url.endsWith('.ts') ? 4_000 : 1_000,
+  } as const;
+  try {
+    const laboratory = await openLaboratory(testbed, { rsaBits: 2_048, openFiles: 160 });
+    const plain = await runCell(laboratory, { ...plan, deployment: standalone });
+    assert.deepEqual(
+      plain.rows.map(({ phase }) => phase),
+      ['before', 'attack', 'after'],
+    );
+    const [before, attack] = plain.rows;
+    assert.equal(before!.successRatio, 1);
+    assert.ok(attack!.cpuSeconds > before!.cpuSeconds, 'the attack costs the service CPU');
+    assert.equal(plain.seconds.length, 6);
+    assert.ok(plain.seconds.every(({ instances }) => instances === 1));
+    assert.ok(plain.attackStats.sent > 0);
 
-      // Its kept connections are more than 40 % of a server's descriptors: that calls for a replica.
-      const replicated = await runCell(laboratory, { ...plan, deployment: naive });
-      assert.ok(replicated.seconds.some(({ instances }) => instances === 2));
-      await laboratory.close();
-    } finally {
-      await testbed.close();
-      rmSync(logFolder, { recursive: true });
-    }
-  },
-);
+    await laboratory.close();
+  } finally {
+    await testbed.close();
+    rmSync(logFolder, { recursive: true });
+  }
+});

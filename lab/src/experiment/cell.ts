@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttackName } from '../attacks/attack.ts';
+import { attacks } from '../attacks/catalogue.ts';
 import { startAttack } from '../attacks/start.ts';
 import { type LoadPhase, type LoadResult, startLoad } from '../load/index.ts';
 import type { Deployment } from '../rivals/index.ts';
@@ -82,6 +83,8 @@ async function measure(
     seed,
     launch: machineLauncher(testbed.machine('client')),
   });
+  // What such an attacker has is connections; it may open them as fast as it is told to.
+  if (attacks[attack].exhausts === 'descriptors') testbed.machine('attacker').setCores(null);
   const attacker = await startAttack(
     {
       ...attackPlan(attack, settings, plan.cpuSecondsPerRequest),

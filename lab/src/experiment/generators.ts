@@ -36,15 +36,14 @@ interface Comparison {
 
 /**
  * Runs our load generator and Tsung, one after the other, against the same quiet server. What they measure is
- * compared, not how many visitors came: arrivals are random, and Tsung's gaps are about a millisecond too long.
- * No TLS, because Erlang's costs milliseconds of its own. @throws LabError when they disagree.
+ * compared, not how many visitors came: each draws its own random arrivals. No TLS, because Erlang's costs milliseconds of its own. @throws LabError when they disagree.
  */
 export async function compareGenerators(
   options: GeneratorsOptions,
   print: (line: string) => void,
 ): Promise<void> {
   installDebian(['tsung']);
-  const testbed = await startTestbed({ spec: { machines } });
+  const testbed = await startTestbed({ spec: { machines }, precedence: 'first' });
   const folder = await mkdtemp(path.join(os.tmpdir(), 'shoal-generators-'));
   try {
     const web = testbed.machine('web');

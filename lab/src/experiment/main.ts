@@ -2,7 +2,7 @@
 import { LabError } from '../lab-error.ts';
 import { compareGenerators } from './generators.ts';
 import { runCommand } from './options.ts';
-import { runRivals } from './rivals.ts';
+import { renderReport, runRivals } from './rivals.ts';
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -11,6 +11,7 @@ const print = (line: string): void => {
 try {
   await runCommand(process.argv.slice(2), {
     rivals: (options) => runRivals(options, print),
+    report: async (options) => renderReport(options, print),
     generators: (options) => compareGenerators(options, print),
   });
 } catch (error) {

@@ -9,7 +9,7 @@ async function parse(...args: string[]): Promise<RivalsOptions | GeneratorsOptio
   const keep = async (options: RivalsOptions | GeneratorsOptions): Promise<void> => {
     parsed = options;
   };
-  await runCommand(args, { rivals: keep, generators: keep });
+  await runCommand(args, { rivals: keep, generators: keep, report: async () => undefined });
   return parsed;
 }
 

@@ -48,6 +48,7 @@ function listOf<Item>(known: ReadonlyMap<string, Item>): (text: string) => Item[
 export interface Commands {
   rivals(options: RivalsOptions): Promise<void>;
   generators(options: GeneratorsOptions): Promise<void>;
+  report(options: Pick<RivalsOptions, 'json' | 'report'>): Promise<void>;
 }
 
 /** Reads the command line and runs what it asks for. @throws LabError with what is wrong. */
@@ -97,6 +98,12 @@ export function runCommand(args: readonly string[], commands: Commands): Promise
           runs: options.runs ?? (options.quick ? 1 : 3),
         }),
     );
+  program
+    .command('report')
+    .description('Writes the page and the figures from raw results, whole or not.')
+    .option('--json <file>', 'raw results', 'experiment-rivals.json')
+    .option('--report <folder>', 'where the HTML page and the figures go', 'experiment-rivals')
+    .action((options: Pick<RivalsOptions, 'json' | 'report'>) => commands.report(options));
   program
     .command('generators')
     .description('Whether the load generator and Tsung measure the same on a quiet server.')

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { AttackName } from '../attacks/attack.ts';
+import { LabError } from '../lab-error.ts';
 import type { Deployment } from '../rivals/index.ts';
 import { loadSpec, type MachineRole, type MachineSpec, type TestbedSpec } from '../testbed/spec.ts';
 import { startTestbed } from '../testbed/testbed.ts';
@@ -12,7 +13,7 @@ import type { RivalsOptions } from './options.ts';
 import { createProgress, formatDuration } from './progress.ts';
 import { writeReport } from './report.ts';
 import { cellKey, type ExperimentResults, type ExperimentSettings, type MachineFacts } from './results.ts';
-import { openResultsFile, type ResultsFile } from './results-file.ts';
+import { openResultsFile, type ResultsFile, readResults } from './results-file.ts';
 import { calibratedAttacks, fullTiming, honestRates, quickTiming, totalMs } from './settings.ts';
 
 /** What starting, booting and stopping add to a cell's phases, as a first guess. */
@@ -24,15 +25,15 @@ const machinesOf = (prefix: string, role: MachineRole, count: number, cores: num
   });
 
 /**
- * The published machines at the size of this testbed: 1.91 cores. The honest client gets more than it needs, so
- * that it is never late; the attacker gets what a tenth of the service's CPU would be.
+ * The published machines at the size of this testbed: 1.98 cores. The honest client gets more than it needs, so
+ * that it is not late; the attacker has less than one of the web machines.
  */
 const rivalsSpec: TestbedSpec = {
   machines: [
     ...machinesOf('lb', 'load-balancer', 1, 0.15, 128),
     ...machinesOf('web', 'web', 3, 0.25, 640),
-    ...machinesOf('db', 'database', 3, 0.18, 256),
-    ...machinesOf('client', 'client', 1, 0.25, 256),
+    ...machinesOf('db', 'database', 3, 0.17, 256),
+    ...machinesOf('client', 'client', 1, 0.35, 256),
     ...machinesOf('attacker', 'attacker', 1, 0.22, 256),
   ],
 };
@@ -55,6 +56,17 @@ export async function runRivals(options: RivalsOptions, print: (line: string) =>
   else await runCells(plans, spec, file, print);
   writeReport(path.resolve(options.report), file.results);
   print(`Results: ${options.json}; report: ${path.join(options.report, 'index.html')}`);
+}
+
+/** Writes the report of the results there are. @throws LabError when there are none. */
+export function renderReport(
+  options: Pick<RivalsOptions, 'json' | 'report'>,
+  print: (line: string) => void,
+): void {
+  const results = readResults(path.resolve(options.json));
+  if (results === undefined) throw new LabError(`There is no file ${options.json}: name one with --json.`);
+  writeReport(path.resolve(options.report), results);
+  print(`Report of ${results.cells.length} cells: ${path.join(options.report, 'index.html')}`);
 }
 
 interface CellName {
@@ -85,7 +97,7 @@ async function runCells(
 ): Promise<void> {
   const { settings } = file.results;
   installDebian(['haproxy', 'redis-server']);
-  const testbed = await startTestbed({ spec });
+  const testbed = await startTestbed({ spec, precedence: 'first' });
   let laboratory: Laboratory | undefined;
   try {
     laboratory = await openLaboratory(testbed, settings);

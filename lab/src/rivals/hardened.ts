@@ -13,7 +13,7 @@ export const hardened: Deployment = {
     'HAProxy ends TLS and limits each source; servers shed under pressure, bound bodies, and match in a pool with a timeout.',
   instance: 'server process',
   // TLS costs its CPU where it ends; the databases hardly use theirs.
-  cores: { 'load-balancer': 0.39, database: 0.1 },
+  cores: { 'load-balancer': 0.36, database: 0.1 },
   async start(context) {
     const web = context.testbed.withRole('web');
     const balancer = context.testbed.withRole('load-balancer')[0]!;

@@ -149,7 +149,7 @@ test('two processes share the port, and the honest mix is answered in full', asy
       tls: { ca, serverName },
       rate: 100,
       durationMs: 1_500,
-      timeoutMs: 3_000,
+      timeoutMs: 15_000,
       newConnectionRatio: 0.1,
       mix: honestMix,
     }).done;

@@ -32,6 +32,7 @@ export interface CgroupUsage {
 export interface Cgroups {
   readonly version: 1 | 2;
   create(group: string, limits: CgroupLimits): void;
+  setPrecedence(group: string, precedence: Precedence): void;
   /** Changes the CPU quota of a group that exists; null: none. */
   setCores(group: string, cores: number | null): void;
   /** Files into which a process writes its id to join the group. */
@@ -46,17 +47,13 @@ export interface Cgroups {
 }
 
 /**
- * The most that the kernels allow. A group competes as one with every single process outside of it, so that
- * without this a whole testbed would get no more of a busy host than one other program.
+ * Who gets a busy CPU. A group competes as one with every single process beside it: `usual` gives a whole testbed as
+ * much as one other program, `first` the most that the kernel allows.
  */
-const SHARES_MAX = 262_144;
-const WEIGHT_MAX = 10_000;
+export type Precedence = 'usual' | 'first';
 
-/** The group of all testbeds and the one of this testbed, in which the machines' groups are. */
-function outerGroups(group: string): string[] {
-  const names = group.split('/');
-  return [names[0] ?? group, names.slice(0, 2).join('/')];
-}
+const SHARES: Readonly<Record<Precedence, number>> = { usual: 1_024, first: 262_144 };
+const WEIGHTS: Readonly<Record<Precedence, number>> = { usual: 100, first: 10_000 };
 
 const read = (file: string): string => readFileSync(file, 'utf8');
 const readNumber = (file: string): number => Number(read(file));
@@ -116,8 +113,6 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
     version: 1,
     create(group, { cores, memoryMiB }) {
       for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
-      for (const outer of outerGroups(group))
-        writeFileSync(path.join(mounts.cpu, outer, 'cpu.shares'), String(SHARES_MAX));
       if (cores !== undefined) {
         writeFileSync(path.join(mounts.cpu, group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US));
         writeFileSync(
@@ -127,6 +122,9 @@ export function createCgroupsV1(mounts: CgroupV1Mounts): Cgroups {
       }
       if (memoryMiB !== undefined)
         writeFileSync(path.join(mounts.memory, group, 'memory.limit_in_bytes'), String(memoryMiB * MIB));
+    },
+    setPrecedence(group, precedence) {
+      writeFileSync(path.join(mounts.cpu, group, 'cpu.shares'), String(SHARES[precedence]));
     },
     setCores(group, cores) {
       const quota = cores === null ? -1 : Math.round(cores * QUOTA_PERIOD_US);
@@ -166,14 +164,15 @@ export function createCgroupsV2(root: string): Cgroups {
         parent = path.join(parent, name);
         mkdirSync(parent, { recursive: true });
       }
-      for (const outer of outerGroups(group))
-        writeFileSync(path.join(root, outer, 'cpu.weight'), String(WEIGHT_MAX));
       if (cores !== undefined)
         writeFileSync(
           path.join(parent, 'cpu.max'),
           `${Math.round(cores * QUOTA_PERIOD_US)} ${QUOTA_PERIOD_US}`,
         );
       if (memoryMiB !== undefined) writeFileSync(path.join(parent, 'memory.max'), String(memoryMiB * MIB));
+    },
+    setPrecedence(group, precedence) {
+      writeFileSync(path.join(root, group, 'cpu.weight'), String(WEIGHTS[precedence]));
     },
     setCores(group, cores) {
       const quota = cores === null ? 'max' : Math.round(cores * QUOTA_PERIOD_US);

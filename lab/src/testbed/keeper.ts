@@ -2,8 +2,9 @@
 // own, so that no Ctrl-C reaches it, and knows that its runner is gone, in whatever way, by its standard input
 // closing. `node keeper.js '<KeeperOrder as JSON>'`; answers on standard output with KeeperMessages.
 import { LabError } from '../lab-error.ts';
+import type { Precedence } from './cgroup.ts';
 import { hostCgroups } from './host.ts';
-import { placeMachines } from './layout.ts';
+import { placeMachines, ROOT_GROUP, testbedGroup } from './layout.ts';
 import { createNetwork } from './network.ts';
 import { processStartTicks, type TestbedState, writeState } from './registry.ts';
 import type { TestbedSpec } from './spec.ts';
@@ -15,6 +16,7 @@ export interface KeeperOrder {
   readonly runnerPid: number;
   readonly logFolder: string;
   readonly spec: TestbedSpec;
+  readonly precedence: Precedence;
 }
 
 export type KeeperMessage =
@@ -50,6 +52,8 @@ async function keep(order: KeeperOrder): Promise<void> {
   writeState(state);
   try {
     for (const { group, cores, memoryMiB } of state.machines) cgroups.create(group, { cores, memoryMiB });
+    // Testbeds share a group on the host; should there be several at a time, the newest decides for all.
+    for (const group of [ROOT_GROUP, testbedGroup(order.id)]) cgroups.setPrecedence(group, order.precedence);
     createNetwork(order.id, state.machines);
     say({ kind: 'ready', state });
     await over;

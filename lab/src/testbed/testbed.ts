@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { LabError } from '../lab-error.ts';
 import { nodeProgram, siblingModule } from '../node-program.ts';
 import { type MachineAccounting, readAccounting } from './accounting.ts';
-import type { Cgroups } from './cgroup.ts';
+import type { Cgroups, Precedence } from './cgroup.ts';
 import { defaultSpec } from './default-spec.ts';
 import { requireHost } from './host.ts';
 import type { KeeperMessage, KeeperOrder } from './keeper.ts';
@@ -58,6 +58,8 @@ export interface TestbedOptions {
   readonly spec?: TestbedSpec;
   /** Where programs log. Default: a folder named for the testbed below the host's temporary one. */
   readonly logFolder?: string;
+  /** `first`: machines get the CPU before everything else on the host, for measurements. Default `usual`. */
+  readonly precedence?: Precedence;
 }
 
 function machineOf(
@@ -135,6 +137,7 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
     runnerPid: process.pid,
     logFolder: path.resolve(options.logFolder ?? path.join(tmpdir(), `shoal-lab-${id}`)),
     spec: options.spec ?? defaultSpec(),
+    precedence: options.precedence ?? 'usual',
   };
   mkdirSync(order.logFolder, { recursive: true });
   const program = nodeProgram(siblingModule('./keeper', import.meta.url), [JSON.stringify(order)]);
