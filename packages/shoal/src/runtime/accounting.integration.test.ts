@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createSeededRandom } from '../model/index.ts';
-import type { InitialThread } from './agent.ts';
+import type { InitialThread } from './agent-threads.ts';
 import {
   graphVariable,
   handledChannel,
