@@ -1,6 +1,6 @@
 /** The three deployments, each started as its user would start it, on the same two cores. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,7 +33,11 @@ const coreCount = 2;
 /** A server that is not up after so long will not come up. */
 const startMaxMs = 20_000;
 /** A server that does not end by itself (a long queue of hostile work) is ended. */
-const stopMaxMs = 1_500;
+const stopMaxMs: Readonly<Record<DeploymentName, number>> = {
+  monolith: 1_500,
+  cluster: 1_500,
+  shoal: 12_000,
+};
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const webServer = (file: string): URL =>
@@ -71,8 +75,8 @@ function needsPinning(): boolean {
 
 /** Starts a deployment on a free port; resolves when it serves. */
 export async function startServer(name: DeploymentName, place: ServerPlace): Promise<DemoServer> {
-  const runFolder = path.join(place.folder, `run-${name}`);
-  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
+  // Of its own: a process that was ended hard leaves its file behind.
+  const runFolder = mkdtempSync(path.join(place.folder, `run-${name}-`));
   const { command, args } = program(name, runFolder);
   const full = needsPinning()
     ? ['taskset', '-c', `0-${coreCount - 1}`, command, ...args]
@@ -102,7 +106,7 @@ export async function startServer(name: DeploymentName, place: ServerPlace): Pro
     },
     close: async () => {
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs);
+      const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs[name]);
       await exited;
       clearTimeout(timer);
     },
