@@ -12,9 +12,9 @@ export interface WebSettings {
   readonly credentialFiles: CredentialFiles;
   /** `SHOAL_WEB_OBJECTS`: a `redis://` address. Default: empty, the embedded store. */
   readonly objects: string;
-  /** `SHOAL_WEB_SEARCH_DEADLINE_MS`: a search that has not come back is answered 503. Default 180. */
+  /** `SHOAL_WEB_SEARCH_DEADLINE_MS`: a search that has not come back is answered 503. Default 900. */
   readonly searchDeadlineMs: number;
-  /** `SHOAL_WEB_SEARCH_RUN_LIMIT_MS`: a search that runs longer is stopped, its thread replaced. Default 1,000. */
+  /** `SHOAL_WEB_SEARCH_RUN_LIMIT_MS`: a search that runs longer is stopped, its thread replaced. Default 3,000. */
   readonly searchRunLimitMs: number;
   /** `SHOAL_WEB_SEARCH_QUEUE_MAX`: searches waiting at one instance; further ones are refused. Default 64. */
   readonly searchQueueMax: number;
@@ -110,8 +110,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     host: environment.SHOAL_WEB_HOST || '127.0.0.1',
     port: whole('SHOAL_WEB_PORT', 8_443, 0, 65_535),
     objects,
-    searchDeadlineMs: whole('SHOAL_WEB_SEARCH_DEADLINE_MS', 180, 1),
-    searchRunLimitMs: whole('SHOAL_WEB_SEARCH_RUN_LIMIT_MS', 1_000, 1),
+    searchDeadlineMs: whole('SHOAL_WEB_SEARCH_DEADLINE_MS', 900, 1),
+    searchRunLimitMs: whole('SHOAL_WEB_SEARCH_RUN_LIMIT_MS', 3_000, 1),
     searchQueueMax: whole('SHOAL_WEB_SEARCH_QUEUE_MAX', 64, 1, 100_000),
     retryAfterSeconds: whole('SHOAL_WEB_RETRY_AFTER_SECONDS', 1, 0),
     limits,

@@ -24,6 +24,8 @@ import { progressLine, requirementLines, table, timeline } from './terminal.ts';
 import { firstCloneAfter, runOnset, runTrial } from './trial.ts';
 
 const usage = 'usage: npm run demo [-- --quick] [--json FILE] [--html FILE]';
+/** Generators that were later than this (99th percentile) did not send the load that was asked for. */
+const lagMaxMs = 50;
 /** A line every so many seconds where the output is no terminal. */
 const plainPeriodSeconds = 5;
 
@@ -164,6 +166,13 @@ async function main(): Promise<void> {
     mkdirSync(path.dirname(html), { recursive: true });
     writeFileSync(html, renderReport(result, plan, requirements));
     if (options.json !== undefined) writeJson(options.json, result);
+    const lagMs = Math.max(...Object.values(result.deployments).map((figures) => figures.generatorLagP99Ms));
+    if (lagMs > lagMaxMs) {
+      say(
+        `\nThe load generators were late (p99 ${lagMs.toFixed(0)} ms): this machine is busy with other things,`,
+      );
+      say('and these figures say little. Run it again when nothing else runs.');
+    }
     say(`\n${table(result)}\n\nWhat Shoal must show:\n${requirementLines(requirements)}\n\nreport: ${html}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** The three deployments, each started as its user would start it, on the same two cores. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +15,8 @@ export interface DemoServer {
   readonly pid: number;
   /** Where a Shoal process left word of its control endpoint; null for the others. */
   readonly control: { readonly origin: string; readonly token: string } | null;
+  /** Throws, with its last words, if it has ended by itself. */
+  mustRun(): void;
   /** Ends it: orderly, or at once after a while. */
   close(): Promise<void>;
 }
@@ -24,12 +26,18 @@ export interface ServerPlace {
   readonly folder: string;
 }
 
+/** Characters kept of what a server says. */
+const lastWordsMax = 3_000;
 /** Cores of every deployment. */
 const coreCount = 2;
 /** A server that is not up after so long will not come up. */
 const startMaxMs = 20_000;
 /** A server that does not end by itself (a long queue of hostile work) is ended. */
-const stopMaxMs = 1_500;
+const stopMaxMs: Readonly<Record<DeploymentName, number>> = {
+  monolith: 1_500,
+  cluster: 1_500,
+  shoal: 12_000,
+};
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const webServer = (file: string): URL =>
@@ -47,7 +55,16 @@ function program(name: DeploymentName, runFolder: string): { command: string; ar
       return nodeProgram(webServer('baseline/cluster-main'));
     case 'shoal': {
       const cli = new URL(`cli/main.${extension}`, import.meta.resolve('shoal'));
-      return nodeProgram(cli, ['run', fileURLToPath(webServer('app')), '--json', '--run', runFolder]);
+      const deployment = new URL('../../../apps/web-server/deployment.yaml', import.meta.url);
+      return nodeProgram(cli, [
+        'run',
+        fileURLToPath(webServer('app')),
+        '--deployment',
+        fileURLToPath(deployment),
+        '--json',
+        '--run',
+        runFolder,
+      ]);
     }
   }
 }
@@ -67,8 +84,8 @@ function needsPinning(): boolean {
 
 /** Starts a deployment on a free port; resolves when it serves. */
 export async function startServer(name: DeploymentName, place: ServerPlace): Promise<DemoServer> {
-  const runFolder = path.join(place.folder, `run-${name}`);
-  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
+  // Of its own: a process that was ended hard leaves its file behind.
+  const runFolder = mkdtempSync(path.join(place.folder, `run-${name}-`));
   const { command, args } = program(name, runFolder);
   const full = needsPinning()
     ? ['taskset', '-c', `0-${coreCount - 1}`, command, ...args]
@@ -78,15 +95,27 @@ export async function startServer(name: DeploymentName, place: ServerPlace): Pro
     env: { ...process.env, SHOAL_WEB_PORT: '0' },
   });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let words = '';
+  const listen = (bytes: Buffer): void => {
+    words = (words + bytes.toString()).slice(-lastWordsMax);
+  };
+  child.stdout.on('data', listen);
+  child.stderr.on('data', listen);
   const port = await listeningPort(name, child, exited);
   return {
     name,
     port,
     pid: child.pid!,
     control: name === 'shoal' ? readControl(runFolder) : null,
+    mustRun: () => {
+      if (child.exitCode === null && child.signalCode === null) return;
+      throw new LabError(
+        `${name} ended by itself (${child.exitCode ?? child.signalCode}). Its last words:\n${words}`,
+      );
+    },
     close: async () => {
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs);
+      const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs[name]);
       await exited;
       clearTimeout(timer);
     },

@@ -166,9 +166,14 @@ function lostFrom(loads: readonly LoadResult[], fromMs: number): number {
 }
 
 /** Waits until the clones are gone, or for so long. Answers when they were gone. */
-async function waitForReclaim(watch: Watch, endAtEpochMs: number): Promise<number | null> {
+async function waitForReclaim(
+  server: DemoServer,
+  watch: Watch,
+  endAtEpochMs: number,
+): Promise<number | null> {
   let goneSinceMs: number | null = null;
   while (Date.now() < endAtEpochMs) {
+    server.mustRun();
     const count = watch.latest();
     if (count === undefined || count.clones > 0) goneSinceMs = null;
     else goneSinceMs ??= count.atMs;
@@ -216,7 +221,10 @@ export async function runTrial(
   try {
     await new Promise((resolve) => setTimeout(resolve, startAtEpochMs + endMs - Date.now()));
     const goneAtMs =
-      watch === null ? null : await waitForReclaim(watch, startAtEpochMs + durationMs - clientTimeoutMs);
+      watch === null
+        ? null
+        : await waitForReclaim(server, watch, startAtEpochMs + durationMs - clientTimeoutMs);
+    server.mustRun();
     await Promise.all([loads.objects.close(), loads.regex.close(), attack.stop()]);
     const [objects, regex] = await Promise.all([loads.objects.done, loads.regex.done]);
     const decisions = watch === null ? [] : await watch.finish();
@@ -267,6 +275,7 @@ export async function runOnset(
   ]);
   try {
     await new Promise((resolve) => setTimeout(resolve, startAtEpochMs + durationMs - Date.now()));
+    server.mustRun();
     return firstCloneAfter(await watch.finish(), plan.onsetBeforeMs);
   } finally {
     await Promise.allSettled([...loads.map((load) => load.close()), attack.stop()]);

@@ -6,7 +6,7 @@
  * number in progress is bounded, what waits counts as queue, and every one that ends counts as an item of work:
  * that is how a flood of them shows in the figures, and why this part can be cloned by itself.
  */
-import { createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import {
   type Connection,
   connection,
@@ -163,12 +163,9 @@ class Reader {
   }
 
   #begin(handshake: Handshake): void {
-    const socket = new TLSSocket(handshake.socket, {
-      isServer: true,
-      secureContext: this.#secureContext,
-      // A client that has sent its last request still gets its answers.
-      allowHalfOpen: true,
-    } as TLSSocketOptions);
+    // A client that has sent its last request still gets its answers. TLSSocket takes this from the socket below.
+    handshake.socket.allowHalfOpen = true;
+    const socket = new TLSSocket(handshake.socket, { isServer: true, secureContext: this.#secureContext });
     this.#handshakes.set(socket, handshake);
     let isOver = false;
     const end = (): void => {

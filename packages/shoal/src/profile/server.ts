@@ -39,11 +39,57 @@ export class Server {
     while (less(at.time, required.end)) {
       if (this.backlog === 0 && typeof at.time === 'number') {
         forwardWhole(required, provided, remaining, output, at, at.time);
-        if (!less(at.time, required.end)) break;
+      } else if (typeof this.backlog === 'number' && typeof at.time === 'number') {
+        this.#drainWhole(required, provided, remaining, output, at, at.time, this.backlog);
       }
+      if (!less(at.time, required.end)) break;
       this.#step(required, provided, remaining, output, at);
     }
     return output;
+  }
+
+  /**
+   * Sends all that the link can carry as long as a backlog remains and all numbers are whole, and moves `at` to where
+   * that ends. Whatever this loop cannot do is left to the general step.
+   */
+  #drainWhole(
+    required: Steps,
+    provided: Capacity,
+    remaining: Capacity,
+    output: Steps,
+    at: Position,
+    from: number,
+    waiting: number,
+  ): void {
+    const { times, rates, length } = provided;
+    const last = required.times.length - 1;
+    let { i, j } = at;
+    let time = from;
+    let backlog = waiting;
+    let [peak, peakTime] = [-1, 0];
+    const end = typeof provided.end === 'number' ? provided.end : -1;
+    while (i <= last && j < length) {
+      const rate = required.rates[i]!;
+      const stop = stepEnd(required, i);
+      const capacity = rates[j]!;
+      const nextProvided = j + 1 < length ? times[j + 1]! : end;
+      if (typeof rate !== 'number' || typeof stop !== 'number' || capacity < 0 || nextProvided < 0) break;
+      const next = nextProvided < stop ? nextProvided : stop;
+      const after = backlog + (rate - capacity) * (next - time);
+      if (!(after > 0 && after <= Number.MAX_SAFE_INTEGER)) break;
+      pushStep(output.times, output.rates, time, capacity);
+      if (remaining.length === 0 || remaining.rates[remaining.length - 1] !== 0) remaining.push(time, 0);
+      if (nextProvided <= stop) j += 1;
+      if (stop <= nextProvided) i += 1;
+      time = next;
+      backlog = after;
+      if (backlog > peak) [peak, peakTime] = [backlog, time];
+    }
+    at.i = i;
+    at.j = j;
+    at.time = time;
+    this.backlog = backlog;
+    if (less(this.peak.value, peak)) this.peak = { time: peakTime, value: peak };
   }
 
   /** From `at.time` to the next break point of either function or to the end of the backlog. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createSeededRandom } from '../model/index.ts';
-import type { InitialThread } from './agent.ts';
+import type { InitialThread } from './agent-threads.ts';
 import {
   graphVariable,
   handledChannel,
@@ -94,10 +94,13 @@ async function live(graph: RandomGraph & { readonly threads: number }, seed: num
       limits: { laneMaxMessages: 64, laneMaxBytes: 131_072, messageMaxBytes: 65_536, requestsMax: 64 },
       seed,
     });
+    const arrived = (): number => app.last().instances.reduce((sum, sample) => sum + sample.accepted, 0);
+    await app.until('report', () => true);
     const isServing = (): boolean => app.last().threads.every(({ phase }) => phase === 'serving');
     for (let kills = 0; kills < killsPerGraph; ) {
-      await app.until('threads that run', isServing);
-      await pause(5 + random() * 40);
+      const before = arrived();
+      await app.until('load', () => arrived() > before + 30);
+      await pause(random() * 30);
       // Now and then two at once: both ends of a lane.
       const victims = new Set([...watch.workers].filter(() => random() < 0.5));
       for (const victim of victims) {

@@ -29,6 +29,8 @@ export class AgentInstance {
   readonly stats: Float64Array = new Float64Array(this.block);
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** Its present worker was told of it, with the lanes there were: a lane made from then on has to be attached. */
+  isTold = false;
   /** Names of the custom counters, by slot. */
   readonly counterNames: string[] = [];
   /** Lanes by sending thread. */

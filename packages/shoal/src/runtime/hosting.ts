@@ -230,7 +230,7 @@ export class Hosting {
       throw new ShoalError('SHOAL_START_FAILED', `The app has no MSU type '${body.msu}' any more.`);
     const log: Log = (level, text, fields = {}) =>
       this.#post({ kind: 'log', level, msu: body.msu, instanceId: body.instanceId, text, fields });
-    const live = createContext(instance, log);
+    const live = createContext(instance, log, body.counterNames);
     instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
     checkHandlers(graph, instance.handlers);
     this.#hosted.set(body.instanceId, { instance, live });

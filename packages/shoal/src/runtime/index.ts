@@ -1,4 +1,5 @@
-export type { FatalReason, InitialThread, RuntimeLog } from './agent.ts';
+export type { FatalReason, RuntimeLog } from './agent-state.ts';
+export type { InitialThread } from './agent-threads.ts';
 export { createMachineClock } from './clock.ts';
 export { loadGraph } from './describe.ts';
 export { createGuest, type Guest } from './guest.ts';

@@ -48,7 +48,13 @@ import type { DueEntry } from './due-heap.ts';
 import { Inbox, type TakenEvent } from './inbox.ts';
 import { type OnReply, PendingRequests } from './pending-requests.ts';
 import type { LiveEndpoint, Route } from './route.ts';
-import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './shared-block.ts';
+import {
+  countersMax,
+  InstanceFloat,
+  resourcesFloat,
+  serviceHistogramFloat,
+  sojournHistogramFloat,
+} from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 type AnyHandler = (payload: unknown, message: Envelope) => unknown;
@@ -736,6 +742,7 @@ export class Instance {
     stats[InstanceFloat.states] = 0;
     stats[InstanceFloat.waitingReported] = 0;
     stats[InstanceFloat.holdsHandles] = 0;
+    stats.fill(0, resourcesFloat, resourcesFloat + countersMax);
   }
 
   /** Ends everything that waits, unhandled: the instance goes for good. */

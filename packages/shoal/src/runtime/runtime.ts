@@ -10,7 +10,9 @@ import {
   processId,
 } from '../model/index.ts';
 import type { ControlBus } from '../wire/index.ts';
-import { Agent, type FatalReason, type InitialThread, type RuntimeLog } from './agent.ts';
+import { Agent } from './agent.ts';
+import type { FatalReason, RuntimeLog } from './agent-state.ts';
+import type { InitialThread } from './agent-threads.ts';
 import { createMachineClock } from './clock.ts';
 import { loadGraph } from './describe.ts';
 

@@ -65,6 +65,8 @@ export type ThreadRequestBody =
       readonly msu: string;
       readonly block: SharedArrayBuffer;
       readonly lanes: readonly ThreadLane[];
+      /** Names of its custom counters so far, by slot. */
+      readonly counterNames: readonly string[];
       readonly origin: HostOrigin;
       readonly isBuried: boolean;
     }

@@ -51,13 +51,23 @@ function soundGroup(value: unknown): Record<string, never> {
   >;
 }
 
+/** Ports that are objects, each with a kind that is a string, if not one that exists. */
+function soundPorts(value: unknown): Record<string, never> {
+  const ports: [string, { readonly kind: unknown }][] = Object.entries(soundGroup(value));
+  const sound = ports.map(([name, port]) => [
+    name,
+    typeof port.kind === 'string' ? port : { ...port, kind: '' },
+  ]);
+  return Object.fromEntries(sound) as Record<string, never>;
+}
+
 /** The type with sound options, and without ports and timers that are not even objects. */
 export function soundType(msu: AnyMsuType): AnyMsuType {
   const raw = msu as unknown as Raw;
   const sound: AnyMsuType = {
     options: soundOptions(raw.options as Raw),
-    in: soundGroup(raw.in),
-    out: soundGroup(raw.out),
+    in: soundPorts(raw.in),
+    out: soundPorts(raw.out),
     timers: soundGroup(raw.timers),
     create: msu.create,
   };

@@ -151,7 +151,7 @@ function checkPortsUsed(
     const outPorts: [string, OutPort][] = Object.entries(msu.out);
     for (const [port, declared] of outPorts) {
       const edges = edgesOf.get(`${name}.${port}`) ?? [];
-      if (!(declared?.kind in partnerOf)) continue; // reported with its type
+      if (!Object.hasOwn(partnerOf, declared.kind)) continue; // reported with its type
       if (edges.length === 0) {
         const what = `Out-port "${name}.${port}" is connected to nothing`;
         add(placeOf(msu), what, 'Connect it in edges of defineApp, or remove it');

@@ -120,7 +120,7 @@ function work(type: RandomType, live: Live): void | Promise<void> {
   if (type.takesMs === 0) return;
   if (type.execution === 'async') return new Promise((resolve) => setTimeout(resolve, type.takesMs));
   const endsAt = live.now() + type.takesMs;
-  while (performance.now() < endsAt && live.random() >= 0);
+  while (live.now() < endsAt);
 }
 
 function defineType(type: RandomType, at: number): App['msus'][number] {

@@ -1,0 +1,224 @@
+/**
+ * Starts threads, and replaces those that die: the replacement is hosted, given its tables, and only then begins;
+ * what waited in its lanes goes on behind what was in service.
+ */
+import {
+  defaultRestart,
+  type GraphMsu,
+  type QueueOrder,
+  type RestartPolicy,
+  threadId,
+} from '../model/index.ts';
+import type { AgentInstance } from './agent-instance.ts';
+import type { AgentLinks } from './agent-links.ts';
+import { type AgentState, within } from './agent-state.ts';
+import { AgentThread, type AgentThreadOptions, type GuestLink, type ThreadEnd } from './agent-thread.ts';
+import type { HostOrigin, ThreadReport } from './thread-messages.ts';
+
+/** When everything stops, a thread that is loading its modules is waited for this long. */
+export const startMaxMs = 2_000;
+
+/** A thread that exists from the start, and what is on it. */
+export interface InitialThread {
+  readonly name: string;
+  readonly core: number;
+  readonly nice: number;
+  readonly scheduling: QueueOrder;
+  readonly instances: readonly string[];
+  /** Present for a thread that is there already. */
+  readonly guest?: GuestLink;
+}
+
+export class AgentThreads {
+  readonly #state: AgentState;
+  readonly #links: AgentLinks;
+  readonly #restarts = new Map<string, number[]>();
+  #threadIds = 0;
+
+  constructor(state: AgentState, links: AgentLinks) {
+    this.#state = state;
+    this.#links = links;
+  }
+
+  newThread(
+    thread: Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling' | 'guest'>,
+  ): AgentThread {
+    const { appUrl, graph, limits, seed } = this.#state.options;
+    const { name, core, nice, scheduling, guest } = thread;
+    const id = threadId(++this.#threadIds);
+    const made = new AgentThread({
+      threadId: id,
+      name,
+      appUrl,
+      graph,
+      limits,
+      core,
+      nice,
+      scheduling,
+      seed: seed + id * 1_000,
+      ...(guest === undefined ? {} : { guest }),
+    });
+    this.#state.threads.set(id, made);
+    return made;
+  }
+
+  async startThread(thread: AgentThread): Promise<void> {
+    await thread.start(
+      this.#state.options.clock.now(),
+      (report) => this.#onThreadReport(report),
+      (end) => this.#onThreadEnd(thread, end),
+    );
+    if (thread.isRunning) thread.phase = thread.instances.size > 0 ? 'serving' : 'spare';
+  }
+
+  addSpare(): AgentThread {
+    const thread = this.newThread(cloneThread(`spare-${this.#threadIds + 1}`, 0));
+    void this.startThread(thread);
+    return thread;
+  }
+
+  /** A thread for an instance of its own: a spare one, else a new one. */
+  async ownThread(nice: number): Promise<AgentThread | null> {
+    let thread = [...this.#state.threads.values()].find((candidate) => candidate.phase === 'spare');
+    if (thread === undefined) {
+      if (this.#state.threads.size >= this.#state.options.limits.threadsMax) return null;
+      thread = this.newThread(cloneThread(`clone-${this.#threadIds + 1}`, nice));
+      await this.startThread(thread);
+    }
+    thread.phase = 'serving';
+    if (thread.nice !== nice) {
+      thread.nice = nice;
+      await thread.ask({ kind: 'nice', nice });
+    }
+    return thread;
+  }
+
+  #onThreadReport(report: ThreadReport): void {
+    switch (report.kind) {
+      case 'log':
+        this.#state.options.log(report.level, report.text, {
+          ...report.fields,
+          ...(report.msu === '' ? {} : { msu: report.msu, instance: report.instanceId }),
+        });
+        return;
+      case 'counter': {
+        const instance = this.#state.instances.get(report.instanceId);
+        if (instance !== undefined) instance.counterNames[report.slot] = report.name;
+        return;
+      }
+      case 'ready':
+      case 'answer':
+        return;
+    }
+  }
+
+  /** A worker is gone. Its instances get a replacement, unless their restart policy says no. */
+  #onThreadEnd(thread: AgentThread, end: ThreadEnd): void {
+    if (this.#state.isClosed) return;
+    if (thread.killReason === 'stop') {
+      this.#state.threads.delete(thread.id);
+      this.#state.sampler.forgetThread(thread.id);
+      return;
+    }
+    const origin: HostOrigin = thread.killReason === 'run-limit' ? 'run-limit' : 'thread-lost';
+    const why = describeEnd(origin, end);
+    const instances = [...thread.instances].flatMap((id) => this.#state.instances.get(id) ?? []);
+    this.#state.event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
+    for (const instance of instances) {
+      instance.phase = 'lost';
+      instance.isTold = false;
+    }
+    if (instances.length === 0 || thread.options.guest !== undefined) {
+      this.#state.threads.delete(thread.id);
+      this.#state.sampler.forgetThread(thread.id);
+      if (thread.options.guest === undefined && this.#isWithinIntensity('', defaultRestart)) this.addSpare();
+      return;
+    }
+    thread.replacing = this.#replace(thread, instances, origin, end.exitCode === 0 && end.error === null);
+  }
+
+  async #replace(
+    thread: AgentThread,
+    instances: readonly AgentInstance[],
+    origin: HostOrigin,
+    isNormalEnd: boolean,
+  ): Promise<void> {
+    const { culprit } = thread;
+    // What shared the thread with a runaway is lost with it, and not to blame.
+    const originOf = (instance: AgentInstance): HostOrigin =>
+      culprit === null || instance.id === culprit ? origin : 'thread-lost';
+    const givenUp = instances.filter((instance) => !this.#mayRestart(instance.msu, isNormalEnd));
+    const kept = instances.filter((instance) => !givenUp.includes(instance));
+    thread.restarts++;
+    await this.startThread(thread);
+    if (!thread.isRunning) return; // Died again: #onThreadEnd goes on from there.
+    await this.#links.giveReplyWays(thread);
+    for (const instance of givenUp) {
+      await this.#links.forgetInTables(instance);
+      await this.#links.bury(instance, thread, originOf(instance));
+      thread.instances.delete(instance.id);
+      this.#state.event(
+        'instance-given-up',
+        thread.id,
+        instance,
+        `restart intensity of '${instance.msu.name}' is used up`,
+      );
+    }
+    await this.#links.distribute([...this.#state.tables.keys()], thread);
+    for (const instance of kept) {
+      // It may have been removed meanwhile.
+      if (!thread.instances.has(instance.id)) continue;
+      const hosted = await this.#links.host(instance, originOf(instance));
+      if (!hosted.isOk) this.#state.event('instance-lost', thread.id, instance, hosted.detail);
+    }
+    if (!thread.isRunning) return;
+    await this.#links.distribute([...this.#state.tables.keys()]);
+    await this.#links.begin(kept);
+    this.#state.event(
+      'thread-replaced',
+      thread.id,
+      kept[0] ?? null,
+      `thread ${thread.options.name} runs again`,
+    );
+    if (thread.instances.size === 0) this.stopThread(thread);
+  }
+
+  #mayRestart(msu: GraphMsu, isNormalEnd: boolean): boolean {
+    const { kind } = msu.restart;
+    if (kind === 'temporary' || (kind === 'transient' && isNormalEnd)) return false;
+    return this.#isWithinIntensity(msu.name, msu.restart);
+  }
+
+  /** Counts a restart of a type, or of spare threads (no name). */
+  #isWithinIntensity(name: string, { intensity, periodMs }: RestartPolicy): boolean {
+    const now = this.#state.options.clock.now();
+    const recent = (this.#restarts.get(name) ?? []).filter((at) => at > now - periodMs);
+    recent.push(now);
+    this.#restarts.set(name, recent);
+    return recent.length <= intensity;
+  }
+
+  stopThread(thread: AgentThread): void {
+    thread.killReason = 'stop';
+    void within(thread.started, startMaxMs).then(() => thread.terminate());
+    this.#state.threads.delete(thread.id);
+    this.#state.sampler.forgetThread(thread.id);
+  }
+}
+
+function cloneThread(
+  name: string,
+  nice: number,
+): Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling'> {
+  return { name, core: -1, nice, scheduling: 'fifo' };
+}
+
+function describeEnd(origin: HostOrigin, end: ThreadEnd): string {
+  if (origin === 'run-limit') return 'was ended: it ran over its limit';
+  const code = (end.error as { code?: string } | null)?.code;
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY')
+    return 'ran out of memory (its heap limit is limits.threadHeapMaxMiB)';
+  return end.error === null
+    ? `exited with code ${end.exitCode}`
+    : `died of ${end.error.stack ?? end.error.message}`;
+}

@@ -1,0 +1,74 @@
+/**
+ * Finds and ends threads that run away. One that does not end within `terminateMaxMs` of being told can only be
+ * ended with its process: then `onFatal` is called, and the supervisor starts another.
+ */
+import { instanceId } from '../model/index.ts';
+import type { AgentInstance } from './agent-instance.ts';
+import type { AgentState } from './agent-state.ts';
+import type { AgentThread } from './agent-thread.ts';
+import { ThreadFloat, ThreadWord } from './shared-block.ts';
+
+/** A thread that is told to end and has not after so long is in native code: the process must go. */
+export const terminateMaxMs = 250;
+/** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
+const beatGraceMs = 150;
+/** `create()` of a type may keep its thread this long, whatever the run limits there. */
+const createMaxMs = 10_000;
+
+export class AgentWatch {
+  readonly #state: AgentState;
+
+  constructor(state: AgentState) {
+    this.#state = state;
+  }
+
+  /** Kills threads whose event runs over its limit, or that do not go through their loop. */
+  findRunaways(): void {
+    const now = this.#state.options.clock.now();
+    for (const thread of this.#state.threads.values()) {
+      if (!thread.isRunning || thread.phase !== 'serving' || thread.killReason !== null) continue;
+      const running = Atomics.load(thread.block.words, ThreadWord.running);
+      const startedAt = thread.block.floats[ThreadFloat.eventStartedAt] as number;
+      const instance = this.#state.instances.get(instanceId(running));
+      if (instance !== undefined) {
+        const limit = instance.msu.runLimitMs;
+        if (limit > 0 && now - startedAt > limit) this.#kill(thread, instance, now - startedAt);
+        continue;
+      }
+      const stuck = this.#findStuck(thread, now);
+      if (stuck !== null)
+        this.#kill(thread, stuck, now - (thread.block.floats[ThreadFloat.beatAt] as number));
+    }
+  }
+
+  /** Code outside of events (continuations, socket callbacks) shows only by the thread's loop standing still. */
+  #findStuck(thread: AgentThread, now: number): AgentInstance | null {
+    const limited = [...thread.instances]
+      .flatMap((id) => this.#state.instances.get(id) ?? [])
+      .filter((instance) => instance.msu.runLimitMs > 0);
+    if (limited.length === 0) return null;
+    const least = limited.reduce((a, b) => (a.msu.runLimitMs <= b.msu.runLimitMs ? a : b));
+    // A thread that nobody has rung is at rest, not stuck, however late the agent itself is.
+    if (thread.hasBeaten) return null;
+    const silentSince = Math.max(thread.unansweredSinceMs, thread.startedAtMs + beatGraceMs);
+    if (thread.hosting > 0 && now - silentSince < createMaxMs) return null;
+    return now - silentSince > least.msu.runLimitMs + beatGraceMs ? least : null;
+  }
+
+  #kill(thread: AgentThread, instance: AgentInstance, ranMs: number): void {
+    thread.killReason = 'run-limit';
+    thread.culprit = instance.id;
+    const detail = `'${instance.msu.name}' ran ${Math.round(ranMs)} ms, its limit is ${instance.msu.runLimitMs} ms`;
+    this.#state.event('run-limit-kill', thread.id, instance, detail);
+    const generation = thread.generation;
+    void thread.terminate();
+    setTimeout(() => {
+      if (!thread.isRunning || thread.generation !== generation) return;
+      this.#state.options.onFatal({
+        msu: instance.msu.name,
+        instanceId: instance.id,
+        detail: `${detail}, and its thread did not end within ${terminateMaxMs} ms`,
+      });
+    }, terminateMaxMs).unref();
+  }
+}
