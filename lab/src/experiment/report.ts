@@ -104,7 +104,7 @@ export function reportHtml(results: ExperimentResults): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Rivals under attack</title><style>${style}</style></head><body>
 <h1>Rivals under attack</h1>
 <p>Honest requests while an attack is under way: medians over runs, with their range. Latency is that of successful
-requests, from the intended send time. ★ marks the highest success during the attack; within 2 % of it, the lowest p99.
+requests, from the intended send time. ★ marks the highest success during the attack; within half a percent of it, the lowest p99.
 Attack strength: ${settings.attackCores === 1 ? "one core's worth" : `${settings.attackCores} cores' worth`} at a plain server. A cell is ${warmMs / 1000} s to warm up, ${beforeMs / 1000} s before,
 ${attackMs / 1000} s of attack, ${afterMs / 1000} s after. ${late === 0 ? 'The load generator was on time in every cell.' : `The load generator was late in ${late} of ${cells.length} cells.`}</p>
 ${overviewTable(cells, attacks, deployments)}

@@ -39,10 +39,10 @@ export function spreadOfRows(rows: readonly Row[], figure: RowFigure): Spread | 
 }
 
 /** Two success ratios closer than this are equal: the better latency then decides. */
-const successTie = 0.02;
+const successTie = 0.005;
 
 /**
- * Which deployments did best in a phase: highest median success, and among those within 2 % of it the lowest
+ * Which deployments did best in a phase: highest median success, and among those within half a percent of it the lowest
  * median p99, with all that are within 10 % of that. None when nobody served anything.
  */
 export function bestDeployments(cells: readonly Cell[], attack: string, phase: PhaseName): Set<string> {
