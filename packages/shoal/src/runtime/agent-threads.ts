@@ -150,10 +150,14 @@ export class AgentThreads {
     const givenUp = instances.filter((instance) => !this.#mayRestart(instance.msu, isNormalEnd));
     const kept = instances.filter((instance) => !givenUp.includes(instance));
     thread.restarts++;
+    const generation = thread.generation + 1;
     await this.startThread(thread);
-    if (!thread.isRunning) return; // Died again: #onThreadEnd goes on from there.
+    // It may die again at any time: then another replacement goes on from there, and this one must not touch it.
+    const isOver = (): boolean => !thread.isRunning || thread.generation !== generation;
+    if (isOver()) return;
     await this.#links.giveReplyWays(thread);
     for (const instance of givenUp) {
+      if (isOver()) return;
       await this.#links.forgetInTables(instance);
       await this.#links.bury(instance, thread, originOf(instance));
       thread.instances.delete(instance.id);
@@ -166,12 +170,13 @@ export class AgentThreads {
     }
     await this.#links.distribute([...this.#state.tables.keys()], thread);
     for (const instance of kept) {
+      if (isOver()) return;
       // It may have been removed meanwhile.
       if (!thread.instances.has(instance.id)) continue;
       const hosted = await this.#links.host(instance, originOf(instance));
       if (!hosted.isOk) this.#state.event('instance-lost', thread.id, instance, hosted.detail);
     }
-    if (!thread.isRunning) return;
+    if (isOver()) return;
     await this.#links.distribute([...this.#state.tables.keys()]);
     await this.#links.begin(kept);
     this.#state.event(
