@@ -58,7 +58,10 @@ export interface RunningProgram {
   /** How it ended. Never rejects. */
   readonly exited: Promise<ProgramExit>;
   usage(): ProgramUsage;
-  /** Sends a signal (default SIGTERM), and SIGKILL to it and its children after `graceMs` (default 2000). */
+  /**
+   * Sends a signal (default SIGTERM), and SIGKILL to it and its children after `graceMs` (default 2000). Resolves
+   * when none of them is left.
+   */
   stop(options?: { readonly signal?: NodeJS.Signals; readonly graceMs?: number }): Promise<ProgramExit>;
 }
 
@@ -66,6 +69,8 @@ const OPEN_FILES_DEFAULT = 65_536;
 const READY_TIMEOUT_MS = 15_000;
 const READY_POLL_MS = 20;
 const STOP_GRACE_MS = 2000;
+/** How long the processes of a program may take to be gone once they were killed. */
+const KILL_MAX_MS = 5000;
 const LOG_TAIL_LINES = 15;
 /** Hard limit of this process on open descriptors, which only a privileged process may raise. */
 function openFilesMax(): number {
@@ -162,13 +167,24 @@ async function untilReady(
   }
 }
 
-function killGroup(cgroups: Cgroups, group: string): void {
-  for (const pid of cgroups.members(group)) {
+/** Kills what is in a control group; returns whether there was anything. */
+function killGroup(cgroups: Cgroups, group: string): boolean {
+  const members = cgroups.members(group);
+  for (const pid of members) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
       // It ended by itself.
     }
+  }
+  return members.length > 0;
+}
+
+/** Kills what is in a control group until it is empty: a killed process leaves it a moment later, and may fork before. */
+async function emptyGroup(cgroups: Cgroups, group: string): Promise<void> {
+  for (let waitedMs = 0; killGroup(cgroups, group); waitedMs += READY_POLL_MS) {
+    if (waitedMs >= KILL_MAX_MS) throw new LabError(`Processes of ${group} outlive SIGKILL for ${KILL_MAX_MS} ms.`);
+    await wait(READY_POLL_MS);
   }
 }
 
@@ -275,7 +291,7 @@ export async function startProgram(
       const timer = setTimeout(() => killGroup(cgroups, group), graceMs);
       const exit = await exited;
       clearTimeout(timer);
-      killGroup(cgroups, group);
+      await emptyGroup(cgroups, group);
       return exit;
     },
   };
