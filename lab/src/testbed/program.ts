@@ -183,7 +183,8 @@ function killGroup(cgroups: Cgroups, group: string): boolean {
 /** Kills what is in a control group until it is empty: a killed process leaves it a moment later, and may fork before. */
 async function emptyGroup(cgroups: Cgroups, group: string): Promise<void> {
   for (let waitedMs = 0; killGroup(cgroups, group); waitedMs += READY_POLL_MS) {
-    if (waitedMs >= KILL_MAX_MS) throw new LabError(`Processes of ${group} outlive SIGKILL for ${KILL_MAX_MS} ms.`);
+    if (waitedMs >= KILL_MAX_MS)
+      throw new LabError(`Processes of ${group} outlive SIGKILL for ${KILL_MAX_MS} ms.`);
     await wait(READY_POLL_MS);
   }
 }
