@@ -219,13 +219,14 @@ export class ThreadRuntime {
 
   #expireRequests(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
-    for (const instance of this.#list) if (instance.pendingRequests > 0) instance.expireRequests(nowMs);
+    for (const instance of this.#list)
+      if (instance.outbox.pendingRequests > 0) instance.expireRequests(nowMs);
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
   nextDueAtMs(): number {
     const due = this.#due.nextDueAtMs();
-    const awaits = this.#list.some((instance) => instance.pendingRequests > 0);
+    const awaits = this.#list.some((instance) => instance.outbox.pendingRequests > 0);
     return awaits ? Math.min(due, this.#nextExpiryMs) : due;
   }
 }
