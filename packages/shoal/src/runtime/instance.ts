@@ -116,12 +116,12 @@ export class Instance {
   poll(): boolean {
     this.waiting = this.inbox.poll();
     this.#publishQueue();
-    return this.nextRank('fifo') !== Number.POSITIVE_INFINITY;
+    return this.chooseNext('fifo') !== Number.POSITIVE_INFINITY;
   }
 
-  /** Rank of the next event in the order of the thread; `Infinity`: none may be taken. */
-  nextRank(scheduling: QueueOrder): number {
-    return this.inbox.nextRank(this.inProgress < this.#concurrency, scheduling);
+  /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */
+  chooseNext(scheduling: QueueOrder): number {
+    return this.inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
   }
 
   #publishQueue(): void {
@@ -139,10 +139,10 @@ export class Instance {
     if (length > (stats[InstanceFloat.queueMax] as number)) stats[InstanceFloat.queueMax] = length;
   }
 
-  /** Takes the next event and runs it. There must be one. */
+  /** Takes the event that {@link chooseNext} has chosen, and there must be one, and runs it. */
   runNext(): void {
     const taken = this.#taken;
-    this.inbox.take(this.inProgress < this.#concurrency, taken);
+    this.inbox.take(taken);
     const { envelope, lane, index } = taken;
     switch (envelope.kind) {
       case EnvelopeKind.message:
@@ -408,8 +408,8 @@ export class Instance {
     this.outbox.discard(end);
     this.poll();
     const taken = this.#taken;
-    while (this.inbox.nextRank(true) !== Number.POSITIVE_INFINITY) {
-      this.inbox.take(true, taken);
+    while (this.inbox.chooseNext(true) !== Number.POSITIVE_INFINITY) {
+      this.inbox.take(taken);
       const { envelope, lane, index } = taken;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
         this.endings.drop(envelope, lane, index, end);
