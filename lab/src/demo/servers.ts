@@ -17,6 +17,8 @@ export interface DemoServer {
   readonly control: { readonly origin: string; readonly token: string } | null;
   /** Throws, with its last words, if it has ended by itself. */
   mustRun(): void;
+  /** What it said last. */
+  lastWords(): string;
   /** Ends it: orderly, or at once after a while. */
   close(): Promise<void>;
 }
@@ -113,6 +115,7 @@ export async function startServer(name: DeploymentName, place: ServerPlace): Pro
         `${name} ended by itself (${child.exitCode ?? child.signalCode}). Its last words:\n${words}`,
       );
     },
+    lastWords: () => words,
     close: async () => {
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), stopMaxMs[name]);

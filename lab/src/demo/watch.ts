@@ -39,6 +39,8 @@ export interface Watch {
 }
 
 const periodMs = 200;
+/** The endpoint answers in so long, or it is gone. */
+const askMaxMs = 5_000;
 
 /** Wall-clock time of a moment on the machine's monotonic clock, which the decision log uses. */
 function epochOf(monotonicMs: number): number {
@@ -52,7 +54,15 @@ export function watchShoal(server: DemoServer, startAtEpochMs: number): Watch {
   const ask = async <T>(path: string): Promise<T> => {
     const response = await fetch(control.origin + path, {
       headers: { authorization: `Bearer ${control.token}` },
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(askMaxMs),
+    }).catch((error: Error) => {
+      server.mustRun();
+      const why = error.cause instanceof Error ? error.cause.message : error.message;
+      // The supervisor has started the runtime again, and the next one has an endpoint and a log of its own.
+      throw new LabError(
+        `The control endpoint of ${server.name} is gone (${why}): its runtime must have ended during the run. ` +
+          `Its last words:\n${server.lastWords()}`,
+      );
     });
     if (!response.ok) throw new LabError(`The control endpoint answered ${response.status} to ${path}.`);
     return (await response.json()) as T;

@@ -112,11 +112,10 @@ export class Instance {
 
   // ── taking events ────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Looks for new messages. Answers whether anything may be taken. */
-  poll(): boolean {
+  /** Looks for new messages. */
+  poll(): void {
     this.waiting = this.inbox.poll();
     this.#publishQueue();
-    return this.chooseNext('fifo') !== Number.POSITIVE_INFINITY;
   }
 
   /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */

@@ -179,12 +179,18 @@ export class ThreadRuntime {
     const eventsMax = this.limits.turnMaxEvents;
     const scheduling = this.#scheduling;
     let events = 0;
-    let hasMore = this.#poll();
-    while (hasMore && events < eventsMax && this.nowMs < endsAt) {
-      const instance = this.#pick();
+    let hasMore = true;
+    this.#poll();
+    while (events < eventsMax && this.nowMs < endsAt) {
+      let instance = this.#pick();
       if (instance === null) {
-        hasMore = this.#poll();
-        continue;
+        // What other threads have sent meanwhile.
+        this.#poll();
+        instance = this.#pick();
+        if (instance === null) {
+          hasMore = false;
+          break;
+        }
       }
       do {
         instance.runNext();
@@ -205,10 +211,9 @@ export class ThreadRuntime {
     return hasMore;
   }
 
-  #poll(): boolean {
-    let hasMore = false;
-    for (const instance of this.#list) if (instance.poll()) hasMore = true;
-    return hasMore;
+  #poll(): void {
+    const list = this.#list;
+    for (let i = 0; i < list.length; i++) (list[i] as Instance).poll();
   }
 
   /** The instance whose next event comes first in the thread's order. */
