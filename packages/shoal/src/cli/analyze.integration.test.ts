@@ -212,7 +212,7 @@ test('what is wrong in several files is listed in one go and ends with 1, withou
   assert.deepEqual([status, stdout], [1, '']);
   assert.deepEqual(stderr.split('\n'), [
     'bad.csv:3: the mean rate is -5: it must not be negative.',
-    'gone.csv: cannot be read: there is no such file.',
+    'gone.csv: cannot be read: there is no such file or folder.',
     'required.csv:3: the kind is required, but it is used as a provided profile: change the header or where it is used.',
     'bad.csv:2: cannot read `0, 5, 0, 0`: write `topology: node : direct, …` or `route: from, hop, to`.',
     'bad.csv:3: cannot read `2, -5, 0, 0`: write `topology: node : direct, …` or `route: from, hop, to`.',
@@ -256,7 +256,7 @@ test('tdma writes a profile that reads back, and says what the slots cost', () =
   );
   assert.deepEqual(
     [refused.status, refused.stderr],
-    [1, 'the active slot must be a whole number from 0 to 3\n'],
+    [1, 'tdma: the active slot must be a whole number from 0 to 3.\n'],
   );
 });
 

@@ -5,12 +5,18 @@ import fc from 'fast-check';
 import { analyze } from './analyze.ts';
 import { ProfileError } from './errors.ts';
 import { add, divide, type Exact, exact, less, max, multiply, sign, subtract, toNumber } from './exact.ts';
-import { everySecond, exampleProvided, networkOf, rowsOf, singleLink } from './example-systems.ts';
-import { simulate } from './network-oracle.ts';
 import { directNetwork, type Network } from './network-text.ts';
 import { createProfile, type TrafficProfile } from './profile.ts';
 import type { Cumulative } from './steps.ts';
 import { planSystem } from './system.ts';
+import {
+  everySecond,
+  exampleProvided,
+  networkOf,
+  rowsOf,
+  singleLink,
+} from './test-support/example-systems.ts';
+import { simulate } from './test-support/network-oracle.ts';
 
 interface System {
   profiles: TrafficProfile[];

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AnalyzeOptions, analyze } from './analyze.ts';
 import { divide, type Exact, exact, ratio, toNumber } from './exact.ts';
+import { calculusBounds, documentedCurve, hopBounds } from './network-calculus.ts';
+import { createProfile, ratesOf, type TrafficProfile } from './profile.ts';
+import type { HopResult } from './result.ts';
+import { tdmaBounds, tdmaProfile } from './tdma.ts';
 import {
   everySecond,
   exampleProvided,
@@ -11,11 +15,7 @@ import {
   overloadedProvided,
   routingSystem,
   singleLink,
-} from './example-systems.ts';
-import { calculusBounds, documentedCurve, hopBounds } from './network-calculus.ts';
-import { createProfile, ratesOf, type TrafficProfile } from './profile.ts';
-import type { HopResult } from './result.ts';
-import { tdmaBounds, tdmaProfile } from './tdma.ts';
+} from './test-support/example-systems.ts';
 
 /** The published tool: first time out minus first time in, and only the first hyperperiod handed on. */
 const documented: AnalyzeOptions = { delayRule: 'left', composition: 'first-period' };

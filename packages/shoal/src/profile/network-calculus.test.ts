@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { analyze } from './analyze.ts';
 import { divide, type Exact, less, max, min, modulo, subtract } from './exact.ts';
-import { everySecond, exampleProvided, overloadedProvided, rowsOf, singleLink } from './example-systems.ts';
 import {
   arrivalCurve,
   calculusBounds,
@@ -13,6 +12,13 @@ import {
 } from './network-calculus.ts';
 import { createProfile, ratesOf } from './profile.ts';
 import { integrate, repeatSteps, type Steps, valueAt } from './steps.ts';
+import {
+  everySecond,
+  exampleProvided,
+  overloadedProvided,
+  rowsOf,
+  singleLink,
+} from './test-support/example-systems.ts';
 
 const period = 12;
 const rows = fc

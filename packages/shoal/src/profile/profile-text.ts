@@ -90,10 +90,16 @@ export function readProfileText(text: string, source: string, kind?: ProfileKind
       startSeconds: start?.value,
       id: headers.get('id')?.value,
       rows,
+      lines: {
+        period: period!.line,
+        start: start?.line,
+        priority: priority?.line,
+        node: headers.get('node')?.line,
+      },
     },
     source,
   );
-  return { profile: checked.profile, warnings: [...warnings, ...checked.warnings] };
+  return { ...checked, warnings: [...warnings, ...checked.warnings] };
 }
 
 function readHeader(
@@ -113,6 +119,11 @@ function readHeader(
     const message = `unknown header \`${property}\` was ignored; known are period, kind, node ID, flow type, priority, name, start, uuid.`;
     warnings.push({ source, line, message });
   } else if (value !== '') {
+    const before = headers.get(key);
+    if (before !== undefined && before.value !== value) {
+      const message = `a second \`${property}\`, ${value} after ${before.value} (line ${before.line}): the last one counts; keep one.`;
+      warnings.push({ source, line, message });
+    }
     headers.set(key, { value, line });
   }
 }
@@ -144,7 +155,7 @@ function readRow(
   if (fields.length !== 3 && fields.length !== 4) {
     report(
       line,
-      `${fields.length} columns: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`,
+      `${fields.length} column${fields.length === 1 ? '' : 's'}: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`,
     );
     return undefined;
   }
@@ -204,8 +215,24 @@ function readKind(
   return kind ?? 'required';
 }
 
-/** Writes a profile in the text format, so that {@link readProfileText} reads the same profile back. */
+/**
+ * Writes a profile in the text format, so that {@link readProfileText} reads the same profile back. Throws a
+ * {@link ProfileError} for a name, node, flow or id that the format cannot hold: an empty one, one with `%` or a line
+ * break, or with a space at its beginning or end.
+ */
 export function writeProfileText(profile: TrafficProfile): string {
+  const { name, node, flow, id } = profile;
+  const problems = Object.entries({ name, node, flow, id })
+    .filter(
+      ([, value]) => value !== undefined && (value === '' || value.trim() !== value || /[%\n]/.test(value)),
+    )
+    .map(([field, value]) => ({
+      source: name,
+      message:
+        `the ${field} ${JSON.stringify(value)} cannot be written in the text format, which has no empty values, ` +
+        'line breaks, `%`, or spaces at the ends: change it, or write YAML or JSON.',
+    }));
+  if (problems.length > 0) throw new ProfileError(problems);
   const lines = [
     `# name = ${profile.name}`,
     `# kind = ${profile.kind}`,

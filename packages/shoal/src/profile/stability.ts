@@ -54,3 +54,8 @@ export function longRunGrowth(
   }
   return { transmitters, receivers };
 }
+
+/** Bits (grid units) by which all buffers together grow in a hyperperiod, in the long run. */
+export function sumOfGrowth({ transmitters, receivers }: Growth): Exact {
+  return [...transmitters.values(), ...receivers.values()].reduce(add, 0);
+}
