@@ -4,7 +4,7 @@ import { add, type Exact, equal, formatExact, multiply, sign, subtract } from '.
 import { offGrid } from './grid.ts';
 import type { AnalysisResult, FlowResult, HopResult } from './result.ts';
 import type { Peak } from './server.ts';
-import { type Growth, sumOfGrowth } from './stability.ts';
+import { type Growth, growthOf, sumOfGrowth } from './stability.ts';
 import type { ReceiverPlan, TransmitterPlan } from './system.ts';
 
 /** The figures of a finished run, in seconds and bits. */
@@ -110,9 +110,12 @@ function unsettled(run: AnalysisRun, growth: Growth): string[] {
     place: string,
   ): void => {
     const [before = 0, last = 0] = [0, ...state.backlogs].slice(-2);
-    const isBounded =
-      (growth.transmitters.get(plan as TransmitterPlan) ?? growth.receivers.get(plan as ReceiverPlan)) === 0;
+    const isBounded = growthOf(growth, plan) === 0;
     const hasChanged = isBounded && !equal(before, last);
+    if (isBounded && growth.idle.has(plan) && sign(state.server.backlog) > 0 && !changing.has(plan)) {
+      const bits = formatExact(multiply(state.server.backlog, run.grid.dataBits));
+      warnings.push(`${place}: ${bits} bits wait for ever, because no capacity is left for them later on.`);
+    }
     if (run.cut !== undefined ? run.periods === 1 || !hasChanged : !changing.has(plan)) return;
     const [a, b] = [before, last].map((bits) => formatExact(multiply(bits, run.grid.dataBits)));
     const how = hasChanged
@@ -126,7 +129,8 @@ function unsettled(run: AnalysisRun, growth: Growth): string[] {
   for (const [plan, state] of run.receivers) {
     check(plan, state, `the receiver ${plan.profile.name} at node ${plan.profile.node}`);
   }
-  if (warnings.length === 0 && changing.size > 0) {
+  const isTold = [...run.transmitters.keys(), ...run.receivers.keys()].some((plan) => changing.has(plan));
+  if (!isTold && changing.size > 0) {
     const names = run.plan.branches.filter((branch) => changing.has(branch)).map(({ sender }) => sender.name);
     warnings.push(
       `the delays from end to end of ${names.join(', ')} had not settled: analyse more hyperperiods for final figures.`,

@@ -8,7 +8,7 @@ import { Link } from './link.ts';
 import type { TrafficProfile } from './profile.ts';
 import type { HopCurves } from './result.ts';
 import { Server } from './server.ts';
-import { type Growth, sumOfGrowth } from './stability.ts';
+import { type Growth, growthOf, sumOfGrowth } from './stability.ts';
 import { addSteps, concatenate, integrate, repeatSteps, type Steps, valueAt, window } from './steps.ts';
 import type { BranchPlan, ReceiverPlan, SystemPlan, TransmitterPlan } from './system.ts';
 
@@ -16,6 +16,8 @@ import type { BranchPlan, ReceiverPlan, SystemPlan, TransmitterPlan } from './sy
 export const analysisMaxBreakPoints = 1_000_000_000;
 /** Most hyperperiods that are analysed to find where a system settles. */
 export const settleMaxPeriods = 100;
+/** Most break points of an analysis that goes on behind its horizon to find that: some seconds of work. */
+const settleMaxBreakPoints = 20_000_000;
 /** Break points that one window may bring to the busiest link: keeps its functions in the processor's cache. */
 const windowTargetPoints = 8192;
 
@@ -143,7 +145,7 @@ export class AnalysisRun {
       this.#noteBacklogs(1);
       return;
     }
-    const affordable = Math.floor(analysisMaxBreakPoints / pointsPerPeriod);
+    const affordable = Math.floor(settleMaxBreakPoints / pointsPerPeriod);
     const most = untilSettled ? Math.max(periods, Math.min(settleMaxPeriods, affordable)) : periods;
     const windows = this.#windowsPerHyperperiod(hyperperiod);
     const isStable = sumOfGrowth(growth) === 0;
@@ -307,7 +309,8 @@ export class AnalysisRun {
   /**
    * The state of everything at the end of a hyperperiod. When all of it is equal at the ends of two successive ones,
    * every later hyperperiod is like the one between them. A backlog that grows without bound is settled once it grows
-   * by the same amount each time: then all capacity is used, and more waiting data changes nothing.
+   * by the same amount each time: then all capacity is used, and more waiting data changes nothing. What waits where
+   * nothing is sent any more changes nothing either.
    */
   #states(
     origin: Exact,
@@ -315,20 +318,24 @@ export class AnalysisRun {
     periods: number,
   ): Map<TransmitterPlan | ReceiverPlan | BranchPlan, string> {
     const states = new Map<TransmitterPlan | ReceiverPlan | BranchPlan, string>();
-    const waiting = ({ server, meter }: Transmitter | Receiver, grown: Exact): string =>
-      grown === 0
-        ? `${server.backlog};${meter.fingerprint(origin)}`
-        : String(subtract(server.backlog, multiply(grown, periods)));
+    const waiting = (
+      plan: TransmitterPlan | ReceiverPlan,
+      { server, meter }: Transmitter | Receiver,
+    ): string => {
+      const grown = growthOf(growth, plan);
+      if (grown !== 0) return String(subtract(server.backlog, multiply(grown, periods)));
+      return growth.idle.has(plan)
+        ? String(server.backlog)
+        : `${server.backlog};${meter.fingerprint(origin)}`;
+    };
     for (const [plan, state] of this.transmitters) {
-      const grown = growth.transmitters.get(plan)!;
-      states.set(plan, `${waiting(state, grown)};${state.link.fingerprint(origin)}`);
+      states.set(plan, `${waiting(plan, state)};${state.link.fingerprint(origin)}`);
     }
-    for (const [plan, state] of this.receivers) states.set(plan, waiting(state, growth.receivers.get(plan)!));
+    for (const [plan, state] of this.receivers) states.set(plan, waiting(plan, state));
     for (const [plan, { meter, share }] of this.branches) {
-      const grows =
-        plan.transmitters.some((transmitter) => growth.transmitters.get(transmitter) !== 0) ||
-        (plan.receiver !== undefined && growth.receivers.get(plan.receiver) !== 0);
-      if (!grows) states.set(plan, `${meter.fingerprint(origin)};${share.fingerprint(origin)}`);
+      const places = [...plan.transmitters, ...(plan.receiver === undefined ? [] : [plan.receiver])];
+      const isServed = places.every((place) => growthOf(growth, place) === 0 && !growth.idle.has(place));
+      if (isServed) states.set(plan, `${meter.fingerprint(origin)};${share.fingerprint(origin)}`);
     }
     return states;
   }

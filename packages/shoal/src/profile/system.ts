@@ -96,10 +96,21 @@ export function planSystem({ profiles, network = directNetwork, places }: System
           transmitters.push(plan);
           multicast.set(node, plan);
         }
-        own.push(plan);
+        own.splice(0, own.length, ...waysTo(plan));
       }
-      if (receiver !== undefined) used.add(receiver);
-      branches.push({ sender, route, transmitters: own, receiver });
+      if (receiver === undefined) {
+        branches.push({ sender, route, transmitters: own, receiver });
+        continue;
+      }
+      used.add(receiver);
+      const taken = [...own.map(({ node }) => node), receiver.profile.node];
+      if (taken.join() !== route.join()) {
+        warnings.push(
+          `with multicast a node sends ${label(sender)} once, so ${receiver.profile.node} gets it by ${taken.join(', ')}, ` +
+            `not by its route ${route.join(', ')}: make the routes of one flow part only where they branch.`,
+        );
+      }
+      branches.push({ sender, route: taken, transmitters: own, receiver });
     }
   }
   checkTransmitters(transmitters, provided, report);
@@ -111,6 +122,11 @@ export function planSystem({ profiles, network = directNetwork, places }: System
   }
   if (problems.length > 0) throw new ProfileError(problems);
   return { branches, transmitters, receivers: [...used], provided, warnings };
+}
+
+/** The transmissions by which data gets to this one, in order, and this one. */
+function waysTo(plan: TransmitterPlan): TransmitterPlan[] {
+  return plan.from === undefined ? [plan] : [...waysTo(plan.from), plan];
 }
 
 function collectReceivers(profiles: readonly TrafficProfile[], report: Report): ReceiverPlan[] {
