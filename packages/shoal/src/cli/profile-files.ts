@@ -91,10 +91,13 @@ export function loadProfiles(sources: ProfileSources): LoadedProfiles {
   for (const kind of ['required', 'provided', 'receiver'] as const) {
     for (const file of sources[kind]) readers.push(() => void loaded.push(...readProfileFile(file, kind)));
   }
-  if (sources.folder !== undefined) {
-    for (const file of profilesIn(sources.folder, sources.except)) {
-      readers.push(() => void loaded.push(...readProfileFile(file)));
-    }
+  const { folder } = sources;
+  if (folder !== undefined) {
+    readers.push(() =>
+      collectProblems(
+        profilesIn(folder, sources.except).map((file) => () => void loaded.push(...readProfileFile(file))),
+      ),
+    );
   }
   collectProblems(readers);
   return {

@@ -1,6 +1,7 @@
 import { ProfileError, type ProfileProblem } from './errors.ts';
 import { formatExact, parseExact } from './exact.ts';
 import {
+  byLine,
   type CheckedProfile,
   checkProfile,
   type ProfileKind,
@@ -66,40 +67,51 @@ export function readProfileText(text: string, source: string, kind?: ProfileKind
   const period = headers.get('period');
   if (period === undefined) {
     problems.push({ source, message: 'no period: write a line such as `# period = 10` (seconds).' });
-  } else if (parseExact(period.value) === undefined) {
-    report(period.line, `the period is \`${period.value}\`: write a number of seconds.`);
   }
   const priority = headers.get('priority');
-  if (priority !== undefined && !/^[+-]?\d{1,15}$/.test(priority.value)) {
+  const hasPriority = priority === undefined || /^[+-]?\d{1,15}$/.test(priority.value);
+  if (!hasPriority) {
     report(priority.line, `the priority is \`${priority.value}\`: write a whole number.`);
   }
   const foundKind = readKind(headers.get('kind'), kind, source, problems);
   const start = headers.get('start');
-  if (start !== undefined && parseExact(start.value) === undefined) {
-    report(start.line, `the start is \`${start.value}\`: write a number of seconds.`);
-  }
-  if (problems.length > 0) throw new ProfileError(problems);
-  const checked = checkProfile(
-    {
-      kind: foundKind,
-      periodSeconds: period!.value,
-      name: headers.get('name')?.value,
-      node: headers.get('node')?.value,
-      flow: headers.get('flow')?.value,
-      priority: priority === undefined ? undefined : Number(priority.value),
-      startSeconds: start?.value,
-      id: headers.get('id')?.value,
-      rows,
-      lines: {
-        period: period!.line,
-        start: start?.line,
-        priority: priority?.line,
-        node: headers.get('node')?.line,
-      },
+  const input = {
+    kind: foundKind,
+    periodSeconds: period?.value ?? '',
+    name: headers.get('name')?.value,
+    node: headers.get('node')?.value,
+    flow: headers.get('flow')?.value,
+    priority: hasPriority ? Number(priority?.value ?? 0) : 0,
+    startSeconds: start?.value,
+    id: headers.get('id')?.value,
+    rows,
+    lines: {
+      period: period?.line,
+      start: start?.line,
+      priority: priority?.line,
+      node: headers.get('node')?.line,
     },
-    source,
-  );
+  };
+  if (period === undefined || (rows.length === 0 && problems.length > 0))
+    throw new ProfileError(byLine(problems));
+  const checked = tryCheck(input, source, problems);
+  if (checked === undefined || problems.length > 0) throw new ProfileError(byLine(problems));
   return { ...checked, warnings: [...warnings, ...checked.warnings] };
+}
+
+/** Notes what else is wrong, so that everything is told at once. */
+function tryCheck(
+  input: Parameters<typeof checkProfile>[0],
+  source: string,
+  problems: ProfileProblem[],
+): CheckedProfile | undefined {
+  try {
+    return checkProfile(input, source);
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
 }
 
 function readHeader(

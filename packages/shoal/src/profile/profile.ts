@@ -128,7 +128,8 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
   };
   const { lines = {} } = input;
   const periodSeconds = read(input.periodSeconds, 'the period', lines.period);
-  if (problems.length === 0 && sign(periodSeconds) === 0)
+  const isPeriodGood = problems.length === 0 && sign(periodSeconds) > 0;
+  if (problems.length === 0 && !isPeriodGood)
     report('the period is 0: it must be more than 0 seconds.', lines.period);
   const startSeconds = readStart(input.startSeconds ?? 0);
   if (startSeconds === undefined)
@@ -141,18 +142,24 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
   }
   if (input.rows.length > profileMaxRows)
     report(`more than ${profileMaxRows} rows: join equal ones.`, lines.profile);
-  const rows = input.rows.slice(0, profileMaxRows).map((row) => ({
-    line: row.line,
-    timeSeconds: read(row.timeSeconds, 'the time', row.line),
-    meanBitsPerSecond: read(row.meanBitsPerSecond, 'the mean rate', row.line),
-    maxBitsPerSecond: read(row.maxBitsPerSecond ?? row.meanBitsPerSecond, 'the max rate', row.line),
-    latencySeconds: read(row.latencySeconds ?? 0, 'the latency', row.line),
-  }));
-  if (rows.length === 0)
+  const rows = input.rows.slice(0, profileMaxRows).flatMap((row) => {
+    const before = problems.length;
+    const good = {
+      line: row.line,
+      timeSeconds: read(row.timeSeconds, 'the time', row.line),
+      meanBitsPerSecond: read(row.meanBitsPerSecond, 'the mean rate', row.line),
+      // A max of 0 beside a positive mean means that no max was given.
+      maxBitsPerSecond: read(row.maxBitsPerSecond ?? 0, 'the max rate', row.line),
+      latencySeconds: read(row.latencySeconds ?? 0, 'the latency', row.line),
+    };
+    return problems.length > before ? [] : [good];
+  });
+  if (input.rows.length === 0)
     report('no row: write at least one, `time, mean rate, max rate, latency`.', lines.profile);
-  const cleaned = problems.length === 0 ? cleanRows(rows, periodSeconds, source, report, warnings) : [];
+  // Rows that cannot be read say nothing of the order of the others.
+  const cleaned = isPeriodGood ? cleanRows(rows, periodSeconds, source, report, warnings) : [];
   if (problems.length === 0) checkLatency(input.kind, cleaned, periodSeconds, report);
-  if (problems.length > 0) throw new ProfileError(problems);
+  if (problems.length > 0) throw new ProfileError(byLine(problems));
   const profile: TrafficProfile = {
     name: input.name ?? input.flow ?? input.kind,
     kind: input.kind,
@@ -165,6 +172,11 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
     rows: Object.freeze(cleaned.map(({ line: _, ...row }) => Object.freeze(row))),
   };
   return { profile: Object.freeze(profile), place: { source, lines }, warnings };
+}
+
+/** In the order of the file; what is in no single place first. */
+export function byLine(problems: readonly ProfileProblem[]): ProfileProblem[] {
+  return [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
 }
 
 function readStart(value: Exact | string): Exact | undefined {

@@ -113,7 +113,7 @@ export function planSystem({ profiles, network = directNetwork, places }: System
       branches.push({ sender, route: taken, transmitters: own, receiver });
     }
   }
-  checkTransmitters(transmitters, provided, report);
+  checkTransmitters(transmitters, provided, places, report);
   for (const receiver of receivers) {
     if (!used.has(receiver))
       warnings.push(
@@ -200,6 +200,7 @@ function findRoute(
 function checkTransmitters(
   transmitters: readonly TransmitterPlan[],
   provided: ReadonlyMap<string, readonly TrafficProfile[]>,
+  places: SystemInput['places'],
   report: Report,
 ): void {
   const missing = new Set<string>();
@@ -220,8 +221,9 @@ function checkTransmitters(
       byLink.set(key, sender);
     } else if (other !== sender && !sharing.has(key)) {
       sharing.add(key);
+      const source = places?.get(other)?.source;
       report(
-        `${label(other)} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`,
+        `${label(other)}${source === undefined ? '' : ` (${source})`} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`,
         sender,
         'priority',
       );
