@@ -89,6 +89,8 @@ test('floor and modulo split a value into whole multiples and a rest in [0, b)',
       assert.equal(denominatorOf(divide(subtract(a, rest), positive)), 1n);
       assert.ok(compare(floor(a), a) <= 0 && compare(add(floor(a), 1), a) > 0);
     }),
+    // Rounding down leaves the safe range where rounding towards 0 does not.
+    { examples: [[-8757969126369241, 364915380265353]] },
   );
 });
 

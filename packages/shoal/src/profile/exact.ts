@@ -255,7 +255,9 @@ export function floor(a: Exact): Exact {
   if (typeof a === 'number') return a;
   if (a.d !== 0) {
     const rest = a.n % a.d;
-    return (a.n - (rest < 0 ? rest + a.d : rest)) / a.d + 0;
+    // Towards 0 first: every step stays within the safe range.
+    const quotient = (a.n - rest) / a.d;
+    return (rest < 0 ? quotient - 1 : quotient) + 0;
   }
   const quotient = a.numerator / a.denominator;
   return ratio(a.numerator < 0n && quotient * a.denominator !== a.numerator ? quotient - 1n : quotient, 1n);

@@ -219,7 +219,7 @@ export class Hosting {
     const graph = this.#msu(body.msu);
     const instance = new Instance(this.#thread, body.instanceId, graph, body.block);
     this.#attach(instance, body.lanes);
-    if (body.origin !== 'new') instance.recover(failedCode(body.origin));
+    if (body.origin !== 'new') instance.endings.recover(failedCode(body.origin));
     if (body.isBuried) {
       instance.discard(failedCode('thread-lost'));
       return false;

@@ -59,8 +59,8 @@ class Rig {
     const order: Envelope[] = [];
     for (;;) {
       this.inbox.poll();
-      if (this.inbox.nextRank(takesMessages) === Number.POSITIVE_INFINITY) return order;
-      this.inbox.take(takesMessages, this.taken);
+      if (this.inbox.chooseNext(takesMessages) === Number.POSITIVE_INFINITY) return order;
+      this.inbox.take(this.taken);
       order.push(this.taken.envelope);
       this.taken.lane?.finish(this.taken.index, doneCode);
     }
@@ -131,7 +131,8 @@ test('priority is starvation-free: under an endless stream of urgent messages, a
     assert.ok(now <= priority * priorityAgeMs + 200, 'it starves');
     rig.send(1, { id: 2, enqueuedAtMs: now, priority });
     rig.inbox.poll();
-    rig.inbox.take(true, rig.taken);
+    rig.inbox.chooseNext(true);
+    rig.inbox.take(rig.taken);
     rig.taken.lane?.finish(rig.taken.index, doneCode);
     if (rig.taken.envelope.id === 1) return;
   }

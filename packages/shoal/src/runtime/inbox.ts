@@ -29,6 +29,10 @@ interface WaitingMessage {
   readonly arrival: number;
 }
 
+/** Where the next event is. */
+const From = { nowhere: 0, localReplies: 1, local: 2, lane: 3, waiting: 4 } as const;
+type From = (typeof From)[keyof typeof From];
+
 export class Inbox {
   readonly order: QueueOrder;
   /** Messages accepted from other threads. */
@@ -42,6 +46,8 @@ export class Inbox {
   readonly #waiting: Heap<WaitingMessage>;
   readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
+  #from: From = From.nowhere;
+  #lane: LaneReader | null = null;
 
   constructor(order: QueueOrder, localMax: number, repliesMax: number) {
     this.order = order;
@@ -103,82 +109,89 @@ export class Inbox {
   }
 
   /**
-   * What a thread compares its instances by: the rank of the next event in the thread's order; `Infinity` where
-   * there is none that may be taken. `takesMessages`: false while the instance is as busy as it may be (I1).
+   * Chooses the next event, for {@link take}. Answers its rank in an order, by which a thread compares its instances;
+   * `Infinity`: there is none that may be taken. `takesMessages`: false while the instance is as busy as it may
+   * be (I1). Replies go first, unless a message of a FIFO inbox is older.
    */
-  nextRank(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
-    let rank = this.#replyAt();
-    if (!takesMessages) return rank;
-    if (this.order !== 'fifo') {
-      if (this.local.length > 0) this.#arrange();
-      const first = this.#waiting.peek()?.envelope;
-      return first === undefined ? rank : Math.min(rank, rankOfEnvelope(order, first));
+  chooseNext(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
+    let from: From = From.nowhere;
+    let at = Number.POSITIVE_INFINITY;
+    let lane: LaneReader | null = null;
+    if (this.localReplies.length > 0) {
+      from = From.localReplies;
+      at = (this.localReplies.peek() as Envelope).enqueuedAtMs;
     }
-    const local = this.local.peek();
-    if (local !== undefined) rank = Math.min(rank, rankOfEnvelope(order, local));
-    for (const lane of this.lanes) {
-      if (lane.waiting > 0) {
-        const at = order === 'fifo' ? lane.nextEnqueuedAtMs() : lane.nextRank(order);
-        if (at < rank) rank = at;
+    const { replyLanes, lanes } = this;
+    for (let i = 0; i < replyLanes.length; i++) {
+      const candidate = replyLanes[i] as LaneReader;
+      if (candidate.waiting > 0 && candidate.nextEnqueuedAtMs() < at) {
+        from = From.lane;
+        at = candidate.nextEnqueuedAtMs();
+        lane = candidate;
       }
     }
-    return rank;
-  }
-
-  /** When the oldest reply or notice was accepted; `Infinity`: there is none. */
-  #replyAt(): number {
-    let at = this.localReplies.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY;
-    for (const lane of this.replyLanes) {
-      if (lane.waiting > 0) {
-        const laneAt = lane.nextEnqueuedAtMs();
-        if (laneAt < at) at = laneAt;
+    if (takesMessages && this.order !== 'fifo') {
+      if (from === From.nowhere) return this.#chooseArranged(order);
+    } else if (takesMessages) {
+      let isMessage = false;
+      if (this.local.length > 0 && (this.local.peek() as Envelope).enqueuedAtMs < at) {
+        from = From.local;
+        at = (this.local.peek() as Envelope).enqueuedAtMs;
+        isMessage = true;
       }
+      for (let i = 0; i < lanes.length; i++) {
+        const candidate = lanes[i] as LaneReader;
+        if (candidate.waiting > 0 && candidate.nextEnqueuedAtMs() < at) {
+          from = From.lane;
+          at = candidate.nextEnqueuedAtMs();
+          lane = candidate;
+          isMessage = true;
+        }
+      }
+      if (isMessage && order !== 'fifo')
+        at =
+          from === From.lane
+            ? (lane as LaneReader).nextRank(order)
+            : rankOfEnvelope(order, this.local.peek() as Envelope);
     }
+    this.#from = from;
+    this.#lane = lane;
     return at;
   }
 
-  /** Takes the next event into service. There must be one. */
-  take(takesMessages: boolean, taken: TakenEvent): void {
-    if (this.#takeReply(takesMessages, taken)) return;
-    if (this.order !== 'fifo') {
-      const { envelope, lane, index } = this.#waiting.pop() as WaitingMessage;
-      taken.envelope = envelope;
-      taken.lane = lane;
-      taken.index = index;
-      lane?.start(index, envelope);
-      return;
-    }
-    this.#takeOldest(this.lanes, this.local, taken);
+  #chooseArranged(order: QueueOrder): number {
+    if (this.local.length > 0) this.#arrange();
+    const first = this.#waiting.peek()?.envelope;
+    this.#from = first === undefined ? From.nowhere : From.waiting;
+    return first === undefined ? Number.POSITIVE_INFINITY : rankOfEnvelope(order, first);
   }
 
-  /** Replies go first, unless a message is older (or none may be taken). */
-  #takeReply(takesMessages: boolean, taken: TakenEvent): boolean {
-    const reply = this.#replyAt();
-    if (reply === Number.POSITIVE_INFINITY) return false;
-    if (takesMessages && this.order === 'fifo' && this.nextRank(true) < reply) return false;
-    this.#takeOldest(this.replyLanes, this.localReplies, taken);
-    return true;
-  }
-
-  #takeOldest(lanes: readonly LaneReader[], local: LocalQueue, taken: TakenEvent): void {
-    let oldest: LaneReader | null = null;
-    let at = local.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY;
-    for (const lane of lanes) {
-      if (lane.waiting > 0) {
-        const laneAt = lane.nextEnqueuedAtMs();
-        if (laneAt < at) {
-          at = laneAt;
-          oldest = lane;
-        }
+  /** Takes the event that {@link chooseNext} has chosen, and there must be one, into service. */
+  take(taken: TakenEvent): void {
+    taken.lane = null;
+    taken.index = 0;
+    switch (this.#from) {
+      case From.localReplies:
+        taken.envelope = this.localReplies.shift();
+        return;
+      case From.local:
+        taken.envelope = this.local.shift();
+        return;
+      case From.lane:
+        taken.lane = this.#lane as LaneReader;
+        taken.envelope = new Envelope();
+        taken.index = taken.lane.take(taken.envelope);
+        return;
+      case From.waiting: {
+        const { envelope, lane, index } = this.#waiting.pop() as WaitingMessage;
+        taken.envelope = envelope;
+        taken.lane = lane;
+        taken.index = index;
+        lane?.start(index, envelope);
+        return;
       }
-    }
-    taken.lane = oldest;
-    if (oldest === null) {
-      taken.envelope = local.shift();
-      taken.index = 0;
-    } else {
-      taken.envelope = new Envelope();
-      taken.index = oldest.take(taken.envelope);
+      case From.nowhere:
+        throw new Error('nothing was chosen');
     }
   }
 }

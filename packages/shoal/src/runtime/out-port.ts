@@ -38,7 +38,7 @@ export class LiveSendPort implements SendPort<unknown> {
   }
 
   send(payload: unknown, options?: SendOptions): Acceptance {
-    return this.#instance.send(this.#route, payload, options, EnvelopeKind.message, 0);
+    return this.#instance.outbox.send(this.#route, payload, options, EnvelopeKind.message, 0);
   }
 
   credit(): number {
@@ -84,11 +84,18 @@ export class LivePublishPort implements PublishPort<unknown> {
       if (route.edge.routing === 'all') {
         for (const endpoint of route.endpoints) {
           if (endpoint.isDraining) continue;
-          const accepted = this.#instance.sendTo(route, endpoint, payload, options, EnvelopeKind.message, 0);
+          const accepted = this.#instance.outbox.sendTo(
+            route,
+            endpoint,
+            payload,
+            options,
+            EnvelopeKind.message,
+            0,
+          );
           worst = Math.max(worst, severity.indexOf(accepted));
         }
       } else {
-        const accepted = this.#instance.send(route, payload, options, EnvelopeKind.message, 0);
+        const accepted = this.#instance.outbox.send(route, payload, options, EnvelopeKind.message, 0);
         worst = Math.max(worst, severity.indexOf(accepted));
       }
     }
@@ -112,14 +119,14 @@ export class LiveRequestPort implements RequestPort<unknown, unknown> {
         `MSU type '${this.#instance.graph.name}' is 'sync' and cannot await: use ask() with a callback, or declare execution: 'async'.`,
       );
     }
-    return new Promise((resolve) => this.#instance.ask(this.#route, payload, options, resolve));
+    return new Promise((resolve) => this.#instance.outbox.ask(this.#route, payload, options, resolve));
   }
 
   ask(payload: unknown, onReply: OnReply, options?: SendOptions): void {
-    this.#instance.ask(this.#route, payload, options, onReply);
+    this.#instance.outbox.ask(this.#route, payload, options, onReply);
   }
 
   credit(): number {
-    return Math.min(this.#instance.requestCredit(), routeCredit(this.#route));
+    return Math.min(this.#instance.outbox.requestCredit(), routeCredit(this.#route));
   }
 }

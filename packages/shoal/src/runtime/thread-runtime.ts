@@ -63,6 +63,10 @@ export class ThreadRuntime {
   #running = 0;
   #messages: number;
   #rungAtMs = 0;
+  /** Events since the bells were rung. */
+  #sinceRing = 0;
+  /** What is picked may go on while its next event ranks no later than this: no other instance can have an earlier one. */
+  #othersRank = 0;
   #nextExpiryMs = 0;
 
   constructor(options: {
@@ -147,6 +151,11 @@ export class ThreadRuntime {
     this.requestTurn();
   }
 
+  /** Called after each event: a batch is short in time and in events. */
+  #ringInBatches(): void {
+    if (++this.#sinceRing >= ringMaxEvents || this.nowMs - this.#rungAtMs > ringDelayMs) this.#ringBells();
+  }
+
   #ringBells(): void {
     const bells = this.#dirtyBells;
     for (let i = 0; i < bells.length; i++) {
@@ -155,6 +164,7 @@ export class ThreadRuntime {
       Atomics.notify(bell, ThreadWord.bell);
     }
     bells.length = 0;
+    this.#sinceRing = 0;
     this.#rungAtMs = this.nowMs;
   }
 
@@ -166,25 +176,25 @@ export class ThreadRuntime {
     if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
     if (startedAt >= this.#nextExpiryMs) this.#expireRequests(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
+    const eventsMax = this.limits.turnMaxEvents;
+    const scheduling = this.#scheduling;
     let events = 0;
-    let sinceRing = 0;
     let hasMore = this.#poll();
-    while (hasMore && events < this.limits.turnMaxEvents && this.nowMs < endsAt) {
+    while (hasMore && events < eventsMax && this.nowMs < endsAt) {
       const instance = this.#pick();
       if (instance === null) {
         hasMore = this.#poll();
         continue;
       }
-      instance.runNext();
-      events++;
-      sinceRing++;
-      if (
-        this.#dirtyBells.length > 0 &&
-        (sinceRing >= ringMaxEvents || this.nowMs - this.#rungAtMs > ringDelayMs)
-      ) {
-        this.#ringBells();
-        sinceRing = 0;
-      }
+      do {
+        instance.runNext();
+        events++;
+        if (this.#dirtyBells.length > 0) this.#ringInBatches();
+      } while (
+        events < eventsMax &&
+        this.nowMs < endsAt &&
+        instance.chooseNext(scheduling) <= this.#othersRank
+      );
     }
     if (this.#running !== 0) {
       this.#running = 0;
@@ -206,26 +216,33 @@ export class ThreadRuntime {
     const list = this.#list;
     let first: Instance | null = null;
     let least = Number.POSITIVE_INFINITY;
+    // In order of time, whatever comes from now on ranks later than now. In other orders anything may come before.
+    let others = this.#scheduling === 'fifo' ? this.nowMs : Number.NEGATIVE_INFINITY;
     for (let i = 0; i < list.length; i++) {
       const instance = list[i] as Instance;
-      const rank = instance.nextRank(this.#scheduling);
+      const rank = instance.chooseNext(this.#scheduling);
       if (rank < least) {
+        if (least < others) others = least;
         least = rank;
         first = instance;
+      } else if (rank < others) {
+        others = rank;
       }
     }
+    this.#othersRank = others;
     return first;
   }
 
   #expireRequests(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
-    for (const instance of this.#list) if (instance.pendingRequests > 0) instance.expireRequests(nowMs);
+    for (const instance of this.#list)
+      if (instance.outbox.pendingRequests > 0) instance.expireRequests(nowMs);
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
   nextDueAtMs(): number {
     const due = this.#due.nextDueAtMs();
-    const awaits = this.#list.some((instance) => instance.pendingRequests > 0);
+    const awaits = this.#list.some((instance) => instance.outbox.pendingRequests > 0);
     return awaits ? Math.min(due, this.#nextExpiryMs) : due;
   }
 }
