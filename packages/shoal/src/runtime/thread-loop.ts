@@ -11,10 +11,14 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 const parkMaxMs = 250;
 /**
  * A thread about to park looks at its bell for so long first: a core that sleeps takes about 20 µs to wake, a bell that
- * is seen in time none. With one caller the round trip falls from 48 µs to 2 µs; it costs at most this much each time
- * that a thread runs out of work.
+ * is seen in time none. With one caller the round trip falls from 48 µs to 2 µs.
  */
 const spinMaxMs = 0.05;
+/**
+ * Looking in vain costs the core, which whoever would ring may need: after a vain look a thread parks at once, twice as
+ * many times as after the one before, up to this often.
+ */
+const parksWithoutSpinMax = 64;
 /** Turns from the next-tick queue in a row, before I/O is let through. */
 const ticksInRowMax = 8;
 
@@ -97,6 +101,23 @@ export function startThreadLoop(
     );
   };
 
+  let parksWithoutSpin = 0;
+  let parksUntilSpin = 0;
+  const spin = (seen: number): void => {
+    if (parksUntilSpin > 0) {
+      parksUntilSpin--;
+      return;
+    }
+    const spinUntil = performance.now() + spinMaxMs;
+    while (Atomics.load(bell, ThreadWord.bell) === seen) {
+      if (performance.now() < spinUntil) continue;
+      parksWithoutSpin = Math.min(Math.max(1, parksWithoutSpin * 2), parksWithoutSpinMax);
+      parksUntilSpin = parksWithoutSpin;
+      return;
+    }
+    parksWithoutSpin = 0;
+  };
+
   let controlSeen = 0;
   const park = (): void => {
     const until = clock.now() + parkMaxMs;
@@ -111,8 +132,7 @@ export function startThreadLoop(
       const hasMore = thread.turn();
       if (thread.nowMs >= until) break;
       if (hasMore) continue;
-      const spinUntil = performance.now() + spinMaxMs;
-      while (Atomics.load(bell, ThreadWord.bell) === seen && performance.now() < spinUntil);
+      spin(seen);
       Atomics.wait(bell, ThreadWord.bell, seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
     }
     schedule(setImmediate);

@@ -1,0 +1,232 @@
+/**
+ * What one instance sends: messages and requests by the routes of its thread, at once or after a delay, and the
+ * requests that wait for their replies. Refusals are counted in the block of the instance.
+ */
+import {
+  type Acceptance,
+  type InstanceId,
+  type Key,
+  type RefusalReason,
+  refusalReasons,
+  type SendOptions,
+} from '../model/index.ts';
+import { doneCode, type LaneWriter, shedCode } from '../transport/index.ts';
+import { Envelope, EnvelopeKind } from '../wire/index.ts';
+import type { DueEntry } from './due-heap.ts';
+import type { Instance } from './instance.ts';
+import { type OnReply, type PendingRequest, PendingRequests } from './pending-requests.ts';
+import type { LiveEndpoint, Route } from './route.ts';
+import { InstanceFloat } from './shared-block.ts';
+import type { ThreadRuntime } from './thread-runtime.ts';
+
+const undeliverable = shedCode('undeliverable');
+const nobody: readonly InstanceId[] = [];
+
+export class Outbox {
+  readonly #instance: Instance;
+  readonly #thread: ThreadRuntime;
+  readonly #stats: Float64Array;
+  readonly #pending: PendingRequests;
+  readonly #delayed = new Set<DueEntry>();
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#thread = instance.thread;
+    this.#stats = instance.stats;
+    this.#pending = new PendingRequests(instance.thread.limits.requestsMax);
+  }
+
+  get pendingRequests(): number {
+    return this.#pending.size;
+  }
+
+  /** Requests that may still be made before one is answered. */
+  requestCredit(): number {
+    return this.#pending.max - this.#pending.size;
+  }
+
+  /** Nothing is delayed, and no request waits for its reply. */
+  get isIdle(): boolean {
+    return this.#delayed.size === 0 && this.#pending.size === 0;
+  }
+
+  /** The request that a reply answers; null for one that is not known any more. */
+  takeRequest(correlation: number, messageId: number): PendingRequest | null {
+    return this.#pending.remove(correlation, messageId);
+  }
+
+  /** Takes the requests that have waited too long. */
+  takeExpired(nowMs: number): PendingRequest[] {
+    return this.#pending.expire(nowMs);
+  }
+
+  /** Ends what is delayed, unsent: the instance goes for good. */
+  discard(end: number): void {
+    for (const entry of this.#delayed) {
+      entry.isCancelled = true;
+      this.#thread.delayedCount--;
+      this.#countEnd(end);
+    }
+    this.#delayed.clear();
+  }
+
+  /** Sends by a route. Refusals are counted. */
+  send(
+    route: Route,
+    payload: unknown,
+    options: SendOptions | undefined,
+    kind: EnvelopeKind,
+    correlation: number,
+  ): Acceptance {
+    if (options?.delayMs !== undefined && options.delayMs > 0)
+      return this.#sendLater(route, payload, options);
+    const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
+    const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
+    const endpoint = route.choose(flowKey, options?.to, cause);
+    if (endpoint === null) return this.#refuse('no-endpoint');
+    return this.#deliver(route, endpoint, payload, options, cause, flowKey, kind, correlation);
+  }
+
+  /** Sends to one endpoint, whatever the policy. */
+  sendTo(
+    route: Route,
+    endpoint: LiveEndpoint,
+    payload: unknown,
+    options: SendOptions | undefined,
+    kind: EnvelopeKind,
+    correlation: number,
+  ): Acceptance {
+    const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
+    const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
+    return this.#deliver(route, endpoint, payload, options, cause, flowKey, kind, correlation);
+  }
+
+  #deliver(
+    route: Route,
+    endpoint: LiveEndpoint,
+    payload: unknown,
+    options: SendOptions | undefined,
+    cause: Envelope | null,
+    flowKey: Key,
+    kind: EnvelopeKind,
+    correlation: number,
+  ): Acceptance {
+    const thread = this.#thread;
+    const now = thread.time();
+    const { local } = endpoint;
+    const envelope = local === null ? thread.scratch : new Envelope();
+    envelope.kind = kind;
+    envelope.port = route.port;
+    envelope.correlation = correlation;
+    envelope.id = thread.nextMessageId();
+    if (kind === EnvelopeKind.request) this.#pending.identify(correlation, envelope.id);
+    envelope.flowKey = flowKey;
+    envelope.sender = this.#instance.id;
+    envelope.enqueuedAtMs = now;
+    const deadlineMs = options?.deadlineMs ?? route.deadlineMs;
+    envelope.deadlineAtMs = deadlineMs > 0 ? now + deadlineMs : Number.POSITIVE_INFINITY;
+    envelope.priority = options?.priority ?? cause?.priority ?? 0;
+    envelope.clientKey = options?.clientKey ?? cause?.clientKey ?? 0;
+    envelope.origin = cause?.origin ?? this.#instance.id;
+    envelope.prior = cause === null ? nobody : cause.provenance;
+    envelope.isTraced = cause?.isTraced ?? false;
+    // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
+    if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
+      return this.#refuse('queue-full');
+    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
+      return this.#refuse('queue-full');
+    if (local !== null) {
+      envelope.payload = payload;
+      if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full');
+      local.waiting++;
+      local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
+      thread.requestTurn();
+      return 'accepted';
+    }
+    const written = (endpoint.writer as LaneWriter).write(envelope, route.codec, payload);
+    if (written !== 'accepted') return this.#refuse(written);
+    thread.ring(endpoint.bell as Int32Array);
+    return 'accepted';
+  }
+
+  #refuse(reason: RefusalReason): RefusalReason {
+    const at = InstanceFloat.refused + refusalReasons.indexOf(reason);
+    this.#stats[at] = (this.#stats[at] as number) + 1;
+    return reason;
+  }
+
+  #sendLater(route: Route, payload: unknown, options: SendOptions): Acceptance {
+    const later = this.#withoutDelay(options);
+    return this.#later(options.delayMs as number, () =>
+      this.send(route, payload, later, EnvelopeKind.message, 0),
+    );
+  }
+
+  #withoutDelay(options: SendOptions): SendOptions {
+    const { delayMs: _, ...rest } = options;
+    const cause = options.cause ?? this.#instance.current;
+    return cause === null ? rest : { ...rest, cause };
+  }
+
+  /** What is delayed is accepted by its sender, and handed on when due: `done`, or `shed: undeliverable`. */
+  #later(delayMs: number, attempt: () => Acceptance): Acceptance {
+    const thread = this.#thread;
+    if (thread.delayedCount >= thread.limits.delayedMax) return this.#refuse('queue-full');
+    thread.delayedCount++;
+    this.#stats[InstanceFloat.localAccepted] = (this.#stats[InstanceFloat.localAccepted] as number) + 1;
+    const entry = thread.after(delayMs, () => {
+      this.#delayed.delete(entry);
+      thread.delayedCount--;
+      let isAccepted = false;
+      try {
+        isAccepted = attempt() === 'accepted';
+      } catch (error) {
+        // Encoded only now: whoever sent it is not there to be told.
+        this.#instance.countError('delayed message', error);
+      }
+      this.#countEnd(isAccepted ? doneCode : undeliverable);
+    });
+    this.#delayed.add(entry);
+    return 'accepted';
+  }
+
+  /** Makes a request. The callback gets every outcome, refusals included, as an event (refusals at once). */
+  ask(route: Route, payload: unknown, options: SendOptions | undefined, onReply: OnReply): Acceptance {
+    if (options?.delayMs !== undefined && options.delayMs > 0) {
+      const later = this.#withoutDelay(options);
+      const accepted = this.#later(options.delayMs, () => this.ask(route, payload, later, onReply));
+      if (accepted !== 'accepted') onReply({ outcome: 'refused', reason: accepted });
+      return accepted;
+    }
+    const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
+    const expiresAtMs =
+      route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
+    const correlation = this.#pending.add({ onReply, cause, routeId: route.edge.id }, expiresAtMs);
+    let accepted: Acceptance;
+    if (correlation === 0) {
+      accepted = this.#refuse('too-many-requests');
+    } else {
+      try {
+        accepted = this.send(route, payload, options, EnvelopeKind.request, correlation);
+      } catch (error) {
+        this.#pending.withdraw(correlation);
+        throw error;
+      }
+      if (accepted === 'accepted') return accepted;
+      this.#pending.withdraw(correlation);
+    }
+    onReply({ outcome: 'refused', reason: accepted });
+    return accepted;
+  }
+
+  #countEnd(end: number): void {
+    const at = InstanceFloat.localEnds + end;
+    this.#stats[at] = (this.#stats[at] as number) + 1;
+  }
+}
+
+/** Would one more message wait longer than the bound? By the measured mean service time there. */
+function exceedsWork(endpoint: LiveEndpoint, maxMs: number): boolean {
+  const waiting = endpoint.queueLength();
+  return waiting > 0 && waiting * (endpoint.stats[InstanceFloat.serviceMeanMs] as number) > maxMs;
+}
