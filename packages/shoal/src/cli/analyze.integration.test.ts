@@ -212,7 +212,7 @@ test('what is wrong in several files is listed in one go and ends with 1, withou
   assert.deepEqual([status, stdout], [1, '']);
   assert.deepEqual(stderr.split('\n'), [
     'bad.csv:3: the mean rate is -5: it must not be negative.',
-    'gone.csv: cannot be read: there is no such file.',
+    'gone.csv: cannot be read: there is no such file or folder.',
     'required.csv:3: the kind is required, but it is used as a provided profile: change the header or where it is used.',
     'bad.csv:2: cannot read `0, 5, 0, 0`: write `topology: node : direct, …` or `route: from, hop, to`.',
     'bad.csv:3: cannot read `2, -5, 0, 0`: write `topology: node : direct, …` or `route: from, hop, to`.',
@@ -223,6 +223,111 @@ test('what is wrong in several files is listed in one go and ends with 1, withou
     assert.equal(refused.status, 1);
     assert.equal(refused.stderr, `--periods: is \`${periods}\`: write a whole number from 1 to 10000.\n`);
   }
+});
+
+test('with --json what is wrong is JSON as well, each problem with its place', () => {
+  write('bad.csv', '# period = 10\n0, 5, 0, 0\n2, -5, 0, 0\n');
+  const { status, stdout, stderr } = shoal('analyze', '--required', 'bad.csv', '--json');
+  assert.deepEqual([status, stderr], [1, '']);
+  assert.deepEqual(JSON.parse(stdout), {
+    error: {
+      code: 'SHOAL_PROFILE_INVALID',
+      message: 'bad.csv:3: the mean rate is -5: it must not be negative.',
+      problems: [{ source: 'bad.csv', line: 3, message: 'the mean rate is -5: it must not be negative.' }],
+    },
+  });
+});
+
+test('two flows of one priority on a link are told with the file and line to change', () => {
+  profile('second.csv', 'required', '1', [1], '# name = second\n# priority = 1\n');
+  const { status, stderr } = shoal('analyze', ...files, '--required', 'second.csv');
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /^second\.csv:6: topic1 \(required\.csv\) and second of flow topic1 both have priority 1 on the link of node 1: give each/,
+  );
+});
+
+test('files that cannot be read or written are named with the reason', () => {
+  const { stderr } = shoal(
+    'analyze',
+    '--required',
+    '.',
+    '--profiles',
+    'required.csv',
+    '--allot',
+    'none.yaml',
+  );
+  assert.equal(
+    stderr,
+    '.: cannot be read: it is a folder.\nrequired.csv: cannot be read: it is not a folder.\nnone.yaml: cannot be read: there is no such file or folder.\n',
+  );
+  const slots = ['--profile', 'provided.csv', '--slots', '4', '--active-slot', '1', '--period', '0.5'];
+  for (const args of [
+    ['analyze', ...files, '--plot', 'none/x.svg'],
+    ['tdma', ...slots, '--out', 'none/x.svg'],
+  ]) {
+    const refused = shoal(...args);
+    assert.deepEqual(
+      [refused.status, refused.stderr],
+      [1, 'none/x.svg: cannot be written: there is no such file or folder.\n'],
+    );
+  }
+});
+
+test('a wrong command line ends with 1: 2 is for what does not fit', () => {
+  for (const args of [
+    ['analyze', '--bogus'],
+    ['analyze', 'required.csv'],
+    ['analyze', ...files, '--delay-rule', 'middle'],
+    ['tdma'],
+    ['analize'],
+  ]) {
+    const { status, stderr } = run([main, ...args]);
+    assert.deepEqual(
+      [status, /^error: /.test(stderr), /\n\s+at /.test(stderr)],
+      [1, true, false],
+      args.join(' '),
+    );
+  }
+});
+
+test('without --periods it goes on until nothing changes any more; with it, it warns that it was too short', () => {
+  const header = '# period = 0.02\n# flow type = far\n';
+  write('far.csv', `${header}# node ID = 1\n0, 1000, 0\n0.01, 0, 0\n`);
+  write('orbit.csv', '# period = 0.02\n# node ID = 1\n0, 1000, 0.1\n');
+  write('dish.csv', `${header}# node ID = 2\n0, 500, 0\n`);
+  const far = [
+    'analyze',
+    '--required',
+    'far.csv',
+    '--provided',
+    'orbit.csv',
+    '--receiver',
+    'dish.csv',
+    '--json',
+  ];
+  const whole = JSON.parse(shoal(...far).stdout);
+  assert.deepEqual([whole.periods, whole.warnings, whole.flows[0].hops[1].buffer.bits], [6, [], 5]);
+  const short = JSON.parse(shoal(...far, '--periods', '2', '--network-calculus').stdout);
+  assert.deepEqual([short.periods, short.flows[0].hops[1].buffer.bits], [2, 0]);
+  assert.match(short.warnings.join(), /had not settled/);
+  assert.equal(short.flows[0].hops[1].networkCalculus.buffer.bits, 5);
+});
+
+test('tdma says where its bounds hold, and warns of slots that rates cut', () => {
+  write('even.csv', '# period = 10\n# kind = provided\n0, 1000, 0\n');
+  const tdma = (file: string, period: string): string =>
+    shoal('tdma', '--profile', file, '--slots', '4', '--active-slot', '0', '--period', period).stderr;
+  assert.equal(
+    tdma('even.csv', '0.5'),
+    'A slot of 0.125 s in every 0.5 s: at most 0.375 s more delay, and at most 375 bits more buffer at 1000 bit/s.\n',
+  );
+  assert.match(
+    tdma('provided.csv', '0.5'),
+    /as long as the rate of the profile does not change.*\nWhere it changes, analyse/,
+  );
+  assert.match(tdma('provided.csv', '0.7'), /\nWarning: TDMA periods of 0\.7 s do not end where/);
 });
 
 test('tdma writes a profile that reads back, and says what the slots cost', () => {
@@ -256,7 +361,7 @@ test('tdma writes a profile that reads back, and says what the slots cost', () =
   );
   assert.deepEqual(
     [refused.status, refused.stderr],
-    [1, 'the active slot must be a whole number from 0 to 3\n'],
+    [1, 'tdma: the active slot must be a whole number from 0 to 3.\n'],
   );
 });
 

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import {
@@ -19,7 +18,8 @@ import {
   toReport,
 } from '../profile/index.ts';
 import { describeAnalysis } from './analysis-text.ts';
-import { collectProblems, loadProfiles, readInput } from './profile-files.ts';
+import { collectProblems, loadProfiles, readInput, writeOutput } from './profile-files.ts';
+import { exitStatus, reportError } from './report-error.ts';
 
 interface AnalyzeFlags {
   required: string[];
@@ -27,7 +27,7 @@ interface AnalyzeFlags {
   receiver: string[];
   profiles?: string;
   network?: string;
-  periods: string;
+  periods?: string;
   delayRule: DelayRule;
   composition: 'full' | 'first-period';
   rate: 'mean' | 'max';
@@ -38,7 +38,7 @@ interface AnalyzeFlags {
 }
 
 /**
- * Adds `shoal analyze`. Exit code 0: everything fits; 1: the input is wrong; 2: a backlog grows without bound or an
+ * Adds `shoal analyze`. Exit code 0: everything fits; 1: the command line or the input is wrong; 2: a backlog grows without bound or an
  * allotment is not met, with a sentence for each on standard error.
  */
 export function addAnalyzeCommand(program: Command): void {
@@ -50,7 +50,10 @@ export function addAnalyzeCommand(program: Command): void {
     .option('--receiver <files...>', 'profiles of what receivers take in', [])
     .option('--profiles <folder>', 'load every profile of a folder; each file names its kind')
     .option('--network <file>', 'topology, routes and multicast (default: all nodes are joined directly)')
-    .option('--periods <count>', 'hyperperiods to analyse', '2')
+    .option(
+      '--periods <count>',
+      'hyperperiods to analyse (default: at least 2, and as many as it takes until they are alike)',
+    )
     .addOption(
       new Option('--delay-rule <rule>', 'sup: exact supremum; left: the rule of the published tool')
         .choices(['sup', 'left'])
@@ -69,7 +72,7 @@ export function addAnalyzeCommand(program: Command): void {
     )
     .option(
       '--network-calculus',
-      'add bounds over windows of time, valid for any alignment of the periods',
+      'add bounds over windows of time, valid however what arrives at a place is aligned with the capacity there',
       false,
     )
     .option('--allot <file>', 'buffers and delays that are allowed; what exceeds them is reported')
@@ -81,7 +84,6 @@ export function addAnalyzeCommand(program: Command): void {
     });
 }
 
-/** Checked here and not by the command line parser, so that exit code 2 keeps its one meaning. */
 function parsePeriods(text: string): number {
   const periods = Number(text);
   if (!Number.isSafeInteger(periods) || periods < 1 || periods > analysisMaxPeriods) {
@@ -94,13 +96,18 @@ function parsePeriods(text: string): number {
 function runAnalyze(flags: AnalyzeFlags): number {
   try {
     const plot = flags.plot === undefined ? undefined : plotWriter(flags.plot);
-    const periods = parsePeriods(flags.periods);
+    const periods = flags.periods === undefined ? undefined : parsePeriods(flags.periods);
     const inputs = readInputs(flags);
     const curves = plot !== undefined || flags.networkCalculus;
     const { delayRule, composition, rate: column } = flags;
-    const result = analyze(inputs.system, { periods, delayRule, composition, column, curves });
+    const options = { periods, untilSettled: periods === undefined, delayRule, composition, column, curves };
+    const result = analyze(inputs.system, options);
+    const settled =
+      result.settled || !flags.networkCalculus
+        ? result
+        : analyze(inputs.system, { ...options, untilSettled: true });
     const complete: AnalysisResult = { ...result, warnings: [...inputs.warnings, ...result.warnings] };
-    const bounds = flags.networkCalculus ? boundsOf(complete) : undefined;
+    const bounds = flags.networkCalculus ? boundsOf(complete, settled) : undefined;
     const growth = describeGrowth(complete);
     const excesses = checkAdmissible(complete, inputs.allotments);
     const violations = [...growth, ...excesses];
@@ -110,11 +117,9 @@ function runAnalyze(flags: AnalyzeFlags): number {
     else process.stdout.write(describeAnalysis(complete, { delayRule, bounds }));
     for (const sentence of growth) process.stderr.write(`Unstable: ${sentence}\n`);
     for (const sentence of excesses) process.stderr.write(`Does not fit: ${sentence}\n`);
-    return violations.length === 0 ? 0 : 2;
+    return violations.length === 0 ? exitStatus.done : exitStatus.refused;
   } catch (error) {
-    if (!(error instanceof ProfileError) && !(error instanceof RangeError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return 1;
+    return reportError(error, flags.json);
   }
 }
 
@@ -123,7 +128,7 @@ function readInputs(flags: AnalyzeFlags): {
   warnings: readonly string[];
   allotments: ReturnType<typeof readAllotments>;
 } {
-  let loaded: ReturnType<typeof loadProfiles> = { profiles: [], warnings: [] };
+  let loaded: ReturnType<typeof loadProfiles> = { profiles: [], places: new Map(), warnings: [] };
   let network: ReturnType<typeof readNetworkText> | undefined;
   let allotments: ReturnType<typeof readAllotments> = [];
   const { required, provided, receiver } = flags;
@@ -139,17 +144,40 @@ function readInputs(flags: AnalyzeFlags): {
       if (flags.allot !== undefined) allotments = readAllotments(readInput(flags.allot), flags.allot);
     },
   ]);
-  return { system: { profiles: loaded.profiles, network }, warnings: loaded.warnings, allotments };
+  const { profiles, places } = loaded;
+  return { system: { profiles, network, places }, warnings: loaded.warnings, allotments };
 }
 
-function boundsOf(result: AnalysisResult): Map<HopResult, CalculusBounds | undefined> {
+/**
+ * Bounds for the places of `result`, from the last hyperperiod of `settled`: the same system, analysed until nothing
+ * changes any more, because a bound from an earlier hyperperiod need not hold. None when it never settled.
+ */
+function boundsOf(
+  result: AnalysisResult,
+  settled: AnalysisResult,
+): Map<HopResult, CalculusBounds | undefined> {
   const bounds = new Map<HopResult, CalculusBounds | undefined>();
-  for (const flow of result.flows) {
-    for (const hop of flow.hops) {
-      if (!bounds.has(hop)) bounds.set(hop, hopBounds(hop, result.hyperperiodSeconds));
+  for (const [index, flow] of result.flows.entries()) {
+    for (const [place, hop] of flow.hops.entries()) {
+      const last = settled.flows[index]!.hops[place]!;
+      bounds.set(hop, settled.settled ? boundsAt(last, settled, flow.name) : undefined);
     }
   }
   return bounds;
+}
+
+function boundsAt(
+  hop: HopResult,
+  { hyperperiodSeconds }: AnalysisResult,
+  flow: string,
+): CalculusBounds | undefined {
+  try {
+    return hopBounds(hop, hyperperiodSeconds);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = `${flow} at node ${hop.node} (${hop.role}): ${error.message}.`;
+    throw new ProfileError([{ source: '--network-calculus', message }]);
+  }
 }
 
 function plotWriter(file: string): (result: AnalysisResult, violations: readonly string[]) => void {
@@ -160,10 +188,6 @@ function plotWriter(file: string): (result: AnalysisResult, violations: readonly
     ]);
   }
   return (result, violations) => {
-    try {
-      writeFileSync(file, extension === '.svg' ? plotSvg(result) : plotHtml(result, violations));
-    } catch (error) {
-      throw new ProfileError([{ source: file, message: `cannot be written: ${(error as Error).message}.` }]);
-    }
+    writeOutput(file, extension === '.svg' ? plotSvg(result) : plotHtml(result, violations));
   };
 }

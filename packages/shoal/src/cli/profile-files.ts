@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   type CheckedProfile,
   describeProblem,
   ProfileError,
   type ProfileKind,
+  type ProfilePlace,
   type ProfileProblem,
   readProfileDocument,
   readProfileText,
@@ -14,7 +15,20 @@ import {
 /** Profiles read from files, and what their readers warned of. */
 export interface LoadedProfiles {
   readonly profiles: readonly TrafficProfile[];
+  readonly places: ReadonlyMap<TrafficProfile, ProfilePlace>;
   readonly warnings: readonly string[];
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'it is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'it is not permitted',
+};
+
+function whyNot(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return reasons[code] ?? message;
 }
 
 /** Reads a text file; a file that cannot be read is a problem like any other. */
@@ -22,9 +36,16 @@ export function readInput(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
-    throw new ProfileError([{ source: file, message: `cannot be read: ${reason}.` }]);
+    throw new ProfileError([{ source: file, message: `cannot be read: ${whyNot(error)}.` }]);
+  }
+}
+
+/** Writes a text file; a file that cannot be written is a problem like any other. */
+export function writeOutput(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new ProfileError([{ source: file, message: `cannot be written: ${whyNot(error)}.` }]);
   }
 }
 
@@ -70,14 +91,18 @@ export function loadProfiles(sources: ProfileSources): LoadedProfiles {
   for (const kind of ['required', 'provided', 'receiver'] as const) {
     for (const file of sources[kind]) readers.push(() => void loaded.push(...readProfileFile(file, kind)));
   }
-  if (sources.folder !== undefined) {
-    for (const file of profilesIn(sources.folder, sources.except)) {
-      readers.push(() => void loaded.push(...readProfileFile(file)));
-    }
+  const { folder } = sources;
+  if (folder !== undefined) {
+    readers.push(() =>
+      collectProblems(
+        profilesIn(folder, sources.except).map((file) => () => void loaded.push(...readProfileFile(file))),
+      ),
+    );
   }
   collectProblems(readers);
   return {
     profiles: loaded.map(({ profile }) => profile),
+    places: new Map(loaded.map(({ profile, place }) => [profile, place])),
     warnings: loaded.flatMap(({ warnings }) => warnings.map(describeProblem)),
   };
 }
@@ -87,8 +112,8 @@ function profilesIn(folder: string, except: readonly string[]): string[] {
   let names: string[];
   try {
     names = readdirSync(folder).sort();
-  } catch {
-    throw new ProfileError([{ source: folder, message: 'cannot be read: there is no such folder.' }]);
+  } catch (error) {
+    throw new ProfileError([{ source: folder, message: `cannot be read: ${whyNot(error)}.` }]);
   }
   const left = new Set(except.map((file) => path.resolve(file)));
   return names

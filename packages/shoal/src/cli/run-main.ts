@@ -6,4 +6,4 @@ import { serve } from './serve.ts';
 const request = JSON.parse(process.argv[2] ?? '') as RunRequest;
 const result = await serve(request);
 if (result.hasServed) process.exit(result.status);
-process.exit(result.status === exitStatus.wrongInput ? wrongInputStatus : startFailedStatus);
+process.exit(result.status === exitStatus.refused ? wrongInputStatus : startFailedStatus);

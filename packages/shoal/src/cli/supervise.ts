@@ -27,7 +27,7 @@ function levelOf(event: SupervisorEvent, isStopping: boolean): LogLevel {
 /** The exit status of this command for that of the process that could not even start. */
 function mapStatus(code: number): number | null {
   if (code === startFailedStatus) return exitStatus.failed;
-  return code === wrongInputStatus ? exitStatus.wrongInput : null;
+  return code === wrongInputStatus ? exitStatus.refused : null;
 }
 
 /** Runs the app in a process of its own until it has ended for good. Answers the exit status. */

@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
+  compare,
+  describeProblem,
   divide,
   type Exact,
   formatBits,
@@ -8,12 +9,15 @@ import {
   formatSeconds,
   ProfileError,
   parseExact,
+  ratesOf,
+  type TdmaOptions,
+  type TrafficProfile,
   tdmaBounds,
   tdmaProfile,
-  toNumber,
   writeProfileText,
 } from '../profile/index.ts';
-import { readProfileFile } from './profile-files.ts';
+import { readProfileFile, writeOutput } from './profile-files.ts';
+import { exitStatus, reportError } from './report-error.ts';
 
 interface TdmaFlags {
   profile: string;
@@ -54,28 +58,50 @@ function runTdma(flags: TdmaFlags): number {
       throw new ProfileError([{ source: flags.profile, message: 'write exactly one profile in this file.' }]);
     }
     const { slots, activeSlot, period: periodSeconds } = flags;
-    const profile = tdmaProfile(first.profile, { slots, activeSlot, periodSeconds });
+    const profile = slotsOf(first.profile, { slots, activeSlot, periodSeconds });
     const text = writeProfileText(profile);
     if (flags.out === undefined) process.stdout.write(text);
-    else writeFileSync(flags.out, text);
-    const peak = profile.rows
-      .map((row) => row.meanBitsPerSecond)
-      .reduce((a, b) => (toNumber(a) < toNumber(b) ? b : a));
-    const bounds = tdmaBounds(peak, divide(periodSeconds, slots), periodSeconds);
-    process.stderr.write(
-      `A slot of ${formatSeconds(divide(periodSeconds, slots))} in every ${formatSeconds(periodSeconds)}: ` +
-        `at most ${formatSeconds(bounds.extraDelaySeconds)} more delay, ` +
-        `and at most ${formatBits(bounds.extraBufferBits)} more buffer at ${formatExact(bounds.effectiveBitsPerSecond)} bit/s.\n`,
-    );
-    return 0;
+    else writeOutput(flags.out, text);
+    for (const warning of first.warnings) process.stderr.write(`Warning: ${describeProblem(warning)}\n`);
+    process.stderr.write(describeCost(first.profile, profile, flags));
+    return exitStatus.done;
   } catch (error) {
-    if (!(error instanceof ProfileError) && !(error instanceof RangeError) && !isFileError(error))
-      throw error;
-    process.stderr.write(`${(error as Error).message}\n`);
-    return 1;
+    return reportError(error, false);
   }
 }
 
-function isFileError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
+function slotsOf(profile: TrafficProfile, options: TdmaOptions): TrafficProfile {
+  try {
+    return tdmaProfile(profile, options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ProfileError([{ source: 'tdma', message: `${error.message}.` }]);
+  }
+}
+
+/** What the slots cost at most, and where that holds. */
+function describeCost(
+  abstract: TrafficProfile,
+  profile: TrafficProfile,
+  { slots, period }: TdmaFlags,
+): string {
+  const peak = profile.rows.map((row) => row.meanBitsPerSecond).reduce((a, b) => (compare(a, b) < 0 ? b : a));
+  const slotSeconds = divide(period, slots);
+  const bounds = tdmaBounds(peak, slotSeconds, period);
+  const { times } = ratesOf(abstract);
+  const isUneven = [...times, abstract.periodSeconds].some((time) => !Number.isInteger(divide(time, period)));
+  const where = times.length > 1 ? ' as long as the rate of the profile does not change' : '';
+  const lines = [
+    `A slot of ${formatSeconds(slotSeconds)} in every ${formatSeconds(period)}${where}: ` +
+      `at most ${formatSeconds(bounds.extraDelaySeconds)} more delay, ` +
+      `and at most ${formatBits(bounds.extraBufferBits)} more buffer at ${formatExact(bounds.effectiveBitsPerSecond)} bit/s.`,
+    ...(where === '' ? [] : ['Where it changes, analyse the written profile for the exact figures.']),
+    ...(isUneven
+      ? [
+          `Warning: TDMA periods of ${formatExact(period)} s do not end where the rates of ${abstract.name} change or its period ends, ` +
+            'so some are cut and carry more or less than the profile says: choose a period that divides those times.',
+        ]
+      : []),
+  ];
+  return `${lines.join('\n')}\n`;
 }

@@ -5,6 +5,8 @@ export const errorCodes = {
   SHOAL_INVALID_APP:
     'The app or its deployment is wrong; `problems` lists everything, with places and how to mend it.',
   SHOAL_APP_LOAD: 'The app module could not be loaded, or its default export is not an app; see the message.',
+  SHOAL_PROFILE_INVALID:
+    'Profiles, a network or allotments are wrong or do not fit together; `problems` lists everything, with places and how to mend it.',
   SHOAL_STATES_FULL:
     'A keyed instance holds as many states as `statesMax` allows; delete some, or raise the limit.',
   SHOAL_BAD_CALL:
@@ -23,7 +25,7 @@ export type ErrorCode = keyof typeof errorCodes;
 
 /** An error of Shoal. `facts` are the figures and names in its message, for programs. */
 export class ShoalError extends Error {
-  override readonly name = 'ShoalError';
+  override readonly name: string = 'ShoalError';
   readonly code: ErrorCode;
   readonly facts: Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkAdmissible, describeGrowth, readAllotments } from './allotment.ts';
 import { analyze } from './analyze.ts';
-import { exampleProvided, overloadedProvided, singleLink } from './example-systems.ts';
+import { exampleProvided, overloadedProvided, singleLink } from './test-support/example-systems.ts';
 
 const stable = analyze({ profiles: singleLink(exampleProvided) });
 

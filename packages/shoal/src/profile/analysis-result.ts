@@ -1,15 +1,15 @@
 import type { AnalysisRun, Receiver, Transmitter } from './analysis-run.ts';
 import type { DelayMeter } from './delay-meter.ts';
-import { add, type Exact, formatExact, less, multiply, sign, subtract } from './exact.ts';
+import { add, type Exact, equal, formatExact, multiply, sign, subtract } from './exact.ts';
 import { offGrid } from './grid.ts';
 import type { AnalysisResult, FlowResult, HopResult } from './result.ts';
 import type { Peak } from './server.ts';
-import { type Growth, longRunGrowth } from './stability.ts';
+import { type Growth, growthOf, sumOfGrowth } from './stability.ts';
 import type { ReceiverPlan, TransmitterPlan } from './system.ts';
 
 /** The figures of a finished run, in seconds and bits. */
-export function resultOf(run: AnalysisRun, hyperperiod: Exact, periods: number): AnalysisResult {
-  const growth = longRunGrowth(run.plan, hyperperiod, (profile) => run.rates.get(profile)!);
+export function resultOf(run: AnalysisRun, hyperperiod: Exact, growth: Growth): AnalysisResult {
+  const { periods } = run;
   const horizon = multiply(hyperperiod, periods);
   const hops = new Map<TransmitterPlan | ReceiverPlan, HopResult>();
   for (const [plan, state] of run.transmitters) {
@@ -41,12 +41,13 @@ export function resultOf(run: AnalysisRun, hyperperiod: Exact, periods: number):
       },
     };
   });
-  const all = [...growth.transmitters.values(), ...growth.receivers.values()].reduce(add, 0);
+  const all = sumOfGrowth(growth);
   return {
     hyperperiodSeconds: multiply(hyperperiod, run.grid.tickSeconds),
     periods,
     stable: sign(all) === 0,
     growthBitsPerHyperperiod: multiply(all, run.grid.dataBits),
+    settled: run.changing.length === 0,
     warnings: [...run.plan.warnings, ...unsettled(run, growth)],
     flows,
   };
@@ -99,27 +100,40 @@ function hopOf(
   };
 }
 
-/** Buffers that are bounded in the long run but whose backlog was still changing at the horizon. */
+/** Places where a later hyperperiod would not be like the last: what they need may be more than was found. */
 function unsettled(run: AnalysisRun, growth: Growth): string[] {
+  const changing = new Set<unknown>(run.changing);
   const warnings: string[] = [];
-  const check = (state: Transmitter | Receiver, grown: Exact, place: string): void => {
-    const [before, last] = state.backlogs.slice(-2);
-    if (sign(grown) > 0 || before === undefined || last === undefined || before === last) return;
-    if (!less(before, last) && !less(last, before)) return;
+  const check = (
+    plan: TransmitterPlan | ReceiverPlan,
+    state: Transmitter | Receiver,
+    place: string,
+  ): void => {
+    const [before = 0, last = 0] = [0, ...state.backlogs].slice(-2);
+    const isBounded = growthOf(growth, plan) === 0;
+    const hasChanged = isBounded && !equal(before, last);
+    if (isBounded && growth.idle.has(plan) && sign(state.server.backlog) > 0 && !changing.has(plan)) {
+      const bits = formatExact(multiply(state.server.backlog, run.grid.dataBits));
+      warnings.push(`${place}: ${bits} bits wait for ever, because no capacity is left for them later on.`);
+    }
+    if (run.cut !== undefined ? run.periods === 1 || !hasChanged : !changing.has(plan)) return;
     const [a, b] = [before, last].map((bits) => formatExact(multiply(bits, run.grid.dataBits)));
-    warnings.push(
-      `${place} had not settled: its backlog went from ${a} to ${b} bits in the last hyperperiod. It is bounded, ` +
-        'but may still rise: analyse more hyperperiods for its final figures.',
-    );
+    const how = hasChanged
+      ? `its backlog went from ${a} to ${b} bits in the last hyperperiod. It is bounded, but may still rise`
+      : 'at the end of the last hyperperiod other data was waiting or on its way than at its beginning, so figures may still rise';
+    warnings.push(`${place} had not settled: ${how}: analyse more hyperperiods for its final figures.`);
   };
   for (const [plan, state] of run.transmitters) {
-    check(state, growth.transmitters.get(plan)!, `${plan.sender.name} at node ${plan.node}`);
+    check(plan, state, `${plan.sender.name} at node ${plan.node}`);
   }
   for (const [plan, state] of run.receivers) {
-    check(
-      state,
-      growth.receivers.get(plan)!,
-      `the receiver ${plan.profile.name} at node ${plan.profile.node}`,
+    check(plan, state, `the receiver ${plan.profile.name} at node ${plan.profile.node}`);
+  }
+  const isTold = [...run.transmitters.keys(), ...run.receivers.keys()].some((plan) => changing.has(plan));
+  if (!isTold && changing.size > 0) {
+    const names = run.plan.branches.filter((branch) => changing.has(branch)).map(({ sender }) => sender.name);
+    warnings.push(
+      `the delays from end to end of ${names.join(', ')} had not settled: analyse more hyperperiods for final figures.`,
     );
   }
   return warnings;

@@ -8,11 +8,16 @@ import { Link } from './link.ts';
 import type { TrafficProfile } from './profile.ts';
 import type { HopCurves } from './result.ts';
 import { Server } from './server.ts';
+import { type Growth, growthOf, sumOfGrowth } from './stability.ts';
 import { addSteps, concatenate, integrate, repeatSteps, type Steps, valueAt, window } from './steps.ts';
 import type { BranchPlan, ReceiverPlan, SystemPlan, TransmitterPlan } from './system.ts';
 
 /** Most break points, over all flows, hops and hyperperiods, of an analysis: some minutes of work. */
 export const analysisMaxBreakPoints = 1_000_000_000;
+/** Most hyperperiods that are analysed to find where a system settles. */
+export const settleMaxPeriods = 100;
+/** Most break points of an analysis that goes on behind its horizon to find that: some seconds of work. */
+const settleMaxBreakPoints = 20_000_000;
 /** Break points that one window may bring to the busiest link: keeps its functions in the processor's cache. */
 const windowTargetPoints = 8192;
 
@@ -70,6 +75,10 @@ export class AnalysisRun {
   readonly #keepCurves: boolean;
   /** Set for the published tool's composition: what is handed on is cut after it and repeated. */
   readonly cut: Exact | undefined;
+  /** Hyperperiods analysed. */
+  periods = 0;
+  /** What was not the same at the beginning and at the end of the last hyperperiod worked through. */
+  changing: readonly (TransmitterPlan | ReceiverPlan | BranchPlan)[] = [];
   /** Time at the end of the horizon that repeats what came before it. */
   skipped: Exact = 0;
   readonly #capacities = new Map<string, NodeCapacity>();
@@ -123,43 +132,58 @@ export class AnalysisRun {
   }
 
   /**
-   * Goes through the horizon; stops early when the state repeats, because then all that follows does too. Throws a
-   * `ProfileError` when that would be more than {@link analysisMaxBreakPoints}.
+   * Goes through the horizon; stops early when the state repeats, because then all that follows does too. With
+   * `untilSettled` it goes on behind the horizon until then, for at most {@link settleMaxPeriods} in all. Throws a
+   * `ProfileError` when the horizon has more than {@link analysisMaxBreakPoints}.
    */
-  analyse(hyperperiod: Exact, periods: number): void {
-    this.#checkSize(hyperperiod, periods);
+  analyse(hyperperiod: Exact, periods: number, growth: Growth, untilSettled: boolean): void {
+    const pointsPerPeriod = this.#pointsPerPeriod(hyperperiod);
+    this.#checkSize(hyperperiod, pointsPerPeriod, periods);
+    this.periods = periods;
     if (this.cut !== undefined) {
       this.#advance(0, multiply(hyperperiod, periods));
       this.#noteBacklogs(1);
       return;
     }
+    const affordable = Math.floor(settleMaxBreakPoints / pointsPerPeriod);
+    const most = untilSettled ? Math.max(periods, Math.min(settleMaxPeriods, affordable)) : periods;
     const windows = this.#windowsPerHyperperiod(hyperperiod);
-    let before = '';
-    for (let period = 0; period < periods; period += 1) {
+    const isStable = sumOfGrowth(growth) === 0;
+    let before = this.#states(0, growth, 0);
+    for (let period = 0; period < most; period += 1) {
       const start = multiply(hyperperiod, period);
       for (let k = 0; k < windows; k += 1) {
         const from = add(start, floor(divide(multiply(hyperperiod, k), windows)));
         const to = add(start, floor(divide(multiply(hyperperiod, k + 1), windows)));
         if (less(from, to)) this.#advance(from, to);
       }
+      const states = this.#states(add(start, hyperperiod), growth, period + 1);
+      this.changing = [...states].filter(([plan, state]) => before.get(plan) !== state).map(([plan]) => plan);
+      before = states;
+      const isSettled = this.changing.length === 0;
       const left = periods - period - 1;
-      const state = left > 0 && period > 0 ? this.#fingerprint(add(start, hyperperiod)) : '';
-      const settled = left > 0 && !this.#keepCurves && state !== '' && state === before;
-      this.#noteBacklogs(settled ? left + 1 : 1);
-      if (settled) {
+      if (left > 0 && isSettled && isStable && !this.#keepCurves) {
+        this.#noteBacklogs(left + 1);
         this.skipped = multiply(hyperperiod, left);
-        break;
+        return;
       }
-      before = left > 0 && period === 0 ? this.#fingerprint(add(start, hyperperiod)) : state;
+      this.#noteBacklogs(1);
+      this.periods = Math.max(periods, period + 1);
+      if (left <= 0 && isSettled) return;
     }
   }
 
-  #checkSize(hyperperiod: Exact, periods: number): void {
+  #pointsPerPeriod(hyperperiod: Exact): number {
     let points = 0;
     for (const { sender } of [...this.plan.transmitters, ...this.plan.branches]) {
       const steps = this.rates.get(sender)!;
-      points += steps.times.length * toNumber(divide(hyperperiod, steps.end)) * periods;
+      points += steps.times.length * toNumber(divide(hyperperiod, steps.end));
     }
+    return points;
+  }
+
+  #checkSize(hyperperiod: Exact, pointsPerPeriod: number, periods: number): void {
+    const points = pointsPerPeriod * periods;
     if (points <= analysisMaxBreakPoints) return;
     const seconds = toNumber(multiply(hyperperiod, this.grid.tickSeconds)).toPrecision(3);
     const message =
@@ -282,19 +306,38 @@ export class AnalysisRun {
     }
   }
 
-  /** Equal at the ends of two hyperperiods exactly when everything after them is the same. */
-  #fingerprint(origin: Exact): string {
-    const parts: string[] = [];
-    for (const { server, meter, link } of this.transmitters.values()) {
-      parts.push(String(server.backlog), meter.fingerprint(origin), link.fingerprint(origin));
+  /**
+   * The state of everything at the end of a hyperperiod. When all of it is equal at the ends of two successive ones,
+   * every later hyperperiod is like the one between them. A backlog that grows without bound is settled once it grows
+   * by the same amount each time: then all capacity is used, and more waiting data changes nothing. What waits where
+   * nothing is sent any more changes nothing either.
+   */
+  #states(
+    origin: Exact,
+    growth: Growth,
+    periods: number,
+  ): Map<TransmitterPlan | ReceiverPlan | BranchPlan, string> {
+    const states = new Map<TransmitterPlan | ReceiverPlan | BranchPlan, string>();
+    const waiting = (
+      plan: TransmitterPlan | ReceiverPlan,
+      { server, meter }: Transmitter | Receiver,
+    ): string => {
+      const grown = growthOf(growth, plan);
+      if (grown !== 0) return String(subtract(server.backlog, multiply(grown, periods)));
+      return growth.idle.has(plan)
+        ? String(server.backlog)
+        : `${server.backlog};${meter.fingerprint(origin)}`;
+    };
+    for (const [plan, state] of this.transmitters) {
+      states.set(plan, `${waiting(plan, state)};${state.link.fingerprint(origin)}`);
     }
-    for (const { server, meter } of this.receivers.values()) {
-      parts.push(String(server.backlog), meter.fingerprint(origin));
+    for (const [plan, state] of this.receivers) states.set(plan, waiting(plan, state));
+    for (const [plan, { meter, share }] of this.branches) {
+      const places = [...plan.transmitters, ...(plan.receiver === undefined ? [] : [plan.receiver])];
+      const isServed = places.every((place) => growthOf(growth, place) === 0 && !growth.idle.has(place));
+      if (isServed) states.set(plan, `${meter.fingerprint(origin)};${share.fingerprint(origin)}`);
     }
-    for (const { meter, share } of this.branches.values()) {
-      parts.push(meter.fingerprint(origin), share.fingerprint(origin));
-    }
-    return parts.join('|');
+    return states;
   }
 }
 

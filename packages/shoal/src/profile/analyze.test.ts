@@ -5,12 +5,19 @@ import fc from 'fast-check';
 import { analyze } from './analyze.ts';
 import { ProfileError } from './errors.ts';
 import { add, divide, type Exact, exact, less, max, multiply, sign, subtract, toNumber } from './exact.ts';
-import { everySecond, exampleProvided, networkOf, rowsOf, singleLink } from './example-systems.ts';
-import { simulate } from './network-oracle.ts';
+import { hopBounds } from './network-calculus.ts';
 import { directNetwork, type Network } from './network-text.ts';
 import { createProfile, type TrafficProfile } from './profile.ts';
 import type { Cumulative } from './steps.ts';
 import { planSystem } from './system.ts';
+import {
+  everySecond,
+  exampleProvided,
+  networkOf,
+  rowsOf,
+  singleLink,
+} from './test-support/example-systems.ts';
+import { simulate } from './test-support/network-oracle.ts';
 
 interface System {
   profiles: TrafficProfile[];
@@ -445,6 +452,156 @@ test('a backlog that is bounded but still changing at the horizon is warned of',
     /the receiver receiver at node b had not settled: its backlog went from 4 to 8 bits/,
   );
   assert.deepEqual(analyze({ profiles: [source, link, sink] }, { periods: 3 }).warnings, []);
+});
+
+test('a latency of several hyperperiods is warned of, and analysed to its end when asked for', () => {
+  const rows = (rate: number, latencySeconds = '0') => [
+    { timeSeconds: 0, meanBitsPerSecond: rate, latencySeconds },
+  ];
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    periodSeconds: '0.02',
+    rows: [...rows(1000), { timeSeconds: '0.01', meanBitsPerSecond: 0 }],
+  });
+  const link = createProfile({ kind: 'provided', node: 'a', periodSeconds: '0.02', rows: rows(1000, '0.1') });
+  const sink = createProfile({ kind: 'receiver', node: 'b', periodSeconds: '0.02', rows: rows(500) });
+  const profiles = [source, link, sink];
+  const short = analyze({ profiles });
+  assert.deepEqual([short.settled, short.flows[0]!.hops[1]!.buffer.bits], [false, 0]);
+  assert.match(
+    short.warnings.join(),
+    /required at node a had not settled: .* other data was waiting or on its way/,
+  );
+  const whole = analyze({ profiles }, { untilSettled: true });
+  assert.deepEqual([whole.settled, whole.periods, whole.warnings], [true, 6, []]);
+  assert.deepEqual(whole.flows[0]!.hops[1]!.buffer, { timeSeconds: exact('0.11'), bits: 5 });
+  assert.deepEqual(whole.flows[0]!.endToEnd.delaySeconds, exact('0.11'));
+});
+
+test('once a system has settled, no figure of a bounded buffer rises any more; before, that is warned of', () => {
+  let late = 0;
+  fc.assert(
+    fc.property(systems, (system) => {
+      const settled = analyze(system, { periods: 1, untilSettled: true });
+      assert.equal(settled.settled, true);
+      assert.doesNotMatch(settled.warnings.join(), /had not settled/);
+      const more = analyze(system, { periods: settled.periods + 5 });
+      for (const [k, flow] of settled.flows.entries()) {
+        for (const [place, hop] of flow.hops.entries()) {
+          const later = more.flows[k]!.hops[place]!;
+          assert.deepEqual(later.growthBitsPerHyperperiod, hop.growthBitsPerHyperperiod);
+          if (sign(hop.growthBitsPerHyperperiod) > 0) continue;
+          assert.deepEqual([later.buffer, later.servedDelay], [hop.buffer, hop.servedDelay]);
+        }
+        const isServed = flow.hops.every((hop) => sign(hop.growthBitsPerHyperperiod) === 0);
+        if (isServed && !/wait for ever/.test(settled.warnings.join()))
+          assert.deepEqual(more.flows[k]!.endToEnd, flow.endToEnd);
+      }
+      if (settled.periods === 1) return;
+      late += 1;
+      const fewer = analyze(system, { periods: settled.periods - 1 });
+      assert.equal(fewer.settled, false);
+      assert.match(fewer.warnings.join(), /had not settled/);
+    }),
+    { numRuns: 100 },
+  );
+  assert.ok(late > 20, `${late} systems needed more than one hyperperiod`);
+});
+
+test('data for which no capacity is ever left is said to wait for ever', () => {
+  const flow = (name: string, node: string, priority: number): TrafficProfile[] => [
+    createProfile({ kind: 'required', node, flow: name, priority, periodSeconds: 4, rows: rowsOf([[0, 3]]) }),
+    createProfile({ kind: 'receiver', node: 'z', flow: name, periodSeconds: 4, rows: rowsOf([[0, 9]]) }),
+  ];
+  const link = (node: string, latency: number): TrafficProfile =>
+    createProfile({ kind: 'provided', node, periodSeconds: 4, rows: rowsOf([[0, 3, latency]]) });
+  // `late` is 2 s on its way to m and then takes all of it; `early` got 6 bits through by then, but b is taken too.
+  const profiles = [...flow('late', 'a', 1), ...flow('early', 'm', 2), ...flow('always', 'b', 0)];
+  const network = networkOf([
+    ['a', 'm', 'z'],
+    ['m', 'b', 'z'],
+    ['b', 'z'],
+  ]);
+  const result = analyze(
+    { profiles: [...profiles, link('a', 2), link('m', 1), link('b', 0)], network },
+    { untilSettled: true, curves: true },
+  );
+  assert.equal(result.settled, true);
+  assert.deepEqual(result.warnings, [
+    'early at node b: 6 bits wait for ever, because no capacity is left for them later on.',
+  ]);
+  const early = result.flows.find(({ name }) => name === 'early')!;
+  assert.deepEqual(
+    early.hops.map((hop) => [hop.node, hop.growthBitsPerHyperperiod, hop.unservedBits]),
+    [
+      ['m', 12, 12 * result.periods - 6],
+      ['b', 0, 6],
+      ['z', 0, 0],
+    ],
+  );
+  assert.equal(hopBounds(early.hops[1]!, 4), undefined);
+});
+
+test('with multicast a flow that would reach a node twice is followed on the way that its data takes', () => {
+  const at = (node: string, rate: number, latency: number): TrafficProfile =>
+    createProfile({ kind: 'provided', node, periodSeconds: 10, rows: rowsOf([[0, rate, latency]]) });
+  const sink = (node: string): TrafficProfile =>
+    createProfile({ kind: 'receiver', node, flow: 'tv', periodSeconds: 10, rows: rowsOf([[0, 60]]) });
+  const source = createProfile({
+    kind: 'required',
+    node: 'a',
+    flow: 'tv',
+    periodSeconds: 10,
+    rows: rowsOf([[0, 60]]),
+  });
+  const network = networkOf(
+    [
+      ['a', 'c', 'b', 'd'],
+      ['a', 'b', 'e'],
+    ],
+    true,
+  );
+  const profiles = [source, sink('d'), sink('e'), at('a', 60, 1), at('b', 60, 1), at('c', 60, 2)];
+  const result = analyze({ profiles, network });
+  assert.deepEqual(
+    result.flows.map((flow) => [flow.route, flow.hops.map((hop) => hop.node), flow.endToEnd.delaySeconds]),
+    [
+      [['a', 'c', 'b', 'd'], ['a', 'c', 'b', 'd'], 4],
+      [['a', 'c', 'b', 'e'], ['a', 'c', 'b', 'e'], 4],
+    ],
+  );
+  assert.match(result.warnings.join(), /e gets it by a, c, b, e, not by its route a, b, e/);
+});
+
+test('what does not fit together is told with the file and line of the profile to blame', () => {
+  const places = new Map<TrafficProfile, { source: string; lines: { priority: number; node: number } }>();
+  const from = (source: string, profile: TrafficProfile): TrafficProfile => {
+    places.set(profile, { source, lines: { priority: 3, node: 2 } });
+    return profile;
+  };
+  const link = everySecond([1], { kind: 'provided', node: 'a' });
+  const profiles = [
+    from('one.csv', everySecond([1], { node: 'a', flow: 'one' })),
+    from('two.csv', everySecond([1], { node: 'a', flow: 'two' })),
+    from('r1.csv', everySecond([1], { node: 'b', flow: 'one', kind: 'receiver' })),
+    from('r2.csv', everySecond([1], { node: 'b', flow: 'one', kind: 'receiver' })),
+    link,
+  ];
+  assert.throws(
+    () => analyze({ profiles, places }),
+    (error: unknown) => {
+      assert.ok(error instanceof ProfileError);
+      assert.deepEqual(
+        error.problems.map(({ source, line }) => [source, line]),
+        [
+          ['r2.csv', 2],
+          ['two.csv', 3],
+        ],
+      );
+      return true;
+    },
+  );
 });
 
 test('a system that does not fit together is refused with everything that is wrong', () => {

@@ -5,6 +5,7 @@ import { lcm } from './exact.ts';
 import { findGrid, gridRates } from './grid.ts';
 import type { TrafficProfile } from './profile.ts';
 import type { AnalysisResult } from './result.ts';
+import { longRunGrowth } from './stability.ts';
 import type { Steps } from './steps.ts';
 import { planSystem, type SystemInput } from './system.ts';
 
@@ -12,6 +13,11 @@ import { planSystem, type SystemInput } from './system.ts';
 export interface AnalyzeOptions {
   /** Hyperperiods to analyse, at least 1. Default 2: with one, nothing that carries over is seen. */
   readonly periods?: number | undefined;
+  /**
+   * Go on after `periods` hyperperiods until every later one would be like the last, for at most 100 in all, so that
+   * the figures are final. The result says how many it took. Default false. No effect with `first-period`.
+   */
+  readonly untilSettled?: boolean | undefined;
   /** How delay is measured. Default `sup`, the exact supremum. */
   readonly delayRule?: DelayRule | undefined;
   /**
@@ -38,6 +44,7 @@ export const analysisMaxPeriods = 10_000;
  */
 export function analyze(input: SystemInput, options: AnalyzeOptions = {}): AnalysisResult {
   const { periods = 2, delayRule = 'sup', composition = 'full', column = 'mean', curves = false } = options;
+  const { untilSettled = false } = options;
   if (!Number.isSafeInteger(periods) || periods < 1 || periods > analysisMaxPeriods) {
     throw new RangeError(`periods must be a whole number from 1 to ${analysisMaxPeriods}, not ${periods}`);
   }
@@ -63,6 +70,7 @@ export function analyze(input: SystemInput, options: AnalyzeOptions = {}): Analy
     curves,
     composition === 'first-period' ? hyperperiod : undefined,
   );
-  run.analyse(hyperperiod, periods);
-  return resultOf(run, hyperperiod, periods);
+  const growth = longRunGrowth(plan, hyperperiod, (profile) => rates.get(profile)!);
+  run.analyse(hyperperiod, periods, growth, untilSettled);
+  return resultOf(run, hyperperiod, growth);
 }

@@ -104,9 +104,11 @@ export class DelayMeter {
 
   /** Text that is equal for two meters whose futures are the same, given their windows' starts. */
   fingerprint(origin: Exact): string {
-    const steps: string[] = [String(this.#taken)];
+    const steps: string[] = [];
     for (let k = this.#head; k < this.#from.length; k += 1) {
-      steps.push(`${subtract(this.#from[k]!, origin)} ${subtract(this.#to[k]!, origin)} ${this.#rates[k]}`);
+      // What has left of the oldest step, which may have begun long ago, has no future.
+      const from = k === this.#head ? this.#headArrival() : this.#from[k]!;
+      steps.push(`${subtract(from, origin)} ${subtract(this.#to[k]!, origin)} ${this.#rates[k]}`);
     }
     return steps.join(';');
   }

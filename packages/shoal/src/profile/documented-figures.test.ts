@@ -3,6 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AnalyzeOptions, analyze } from './analyze.ts';
 import { divide, type Exact, exact, ratio, toNumber } from './exact.ts';
+import { calculusBounds, documentedCurve, hopBounds } from './network-calculus.ts';
+import { createProfile, ratesOf, type TrafficProfile } from './profile.ts';
+import type { HopResult } from './result.ts';
+import { integrate, valueAt } from './steps.ts';
+import { tdmaBounds, tdmaProfile } from './tdma.ts';
 import {
   everySecond,
   exampleProvided,
@@ -11,11 +16,7 @@ import {
   overloadedProvided,
   routingSystem,
   singleLink,
-} from './example-systems.ts';
-import { calculusBounds, documentedCurve, hopBounds } from './network-calculus.ts';
-import { createProfile, ratesOf, type TrafficProfile } from './profile.ts';
-import type { HopResult } from './result.ts';
-import { tdmaBounds, tdmaProfile } from './tdma.ts';
+} from './test-support/example-systems.ts';
 
 /** The published tool: first time out minus first time in, and only the first hyperperiod handed on. */
 const documented: AnalyzeOptions = { delayRule: 'left', composition: 'first-period' };
@@ -51,6 +52,9 @@ test('system 1 over one period: the documented 189000 bits and 3.0 s; exactly 3.
   assert.equal(toNumber(exactLink!.delay.seconds).toFixed(6), '3.035455');
   assert.equal(exactLink!.unservedBits, 39_000);
   assert.equal(toNumber(exactLink!.servedDelay.seconds).toFixed(6), '0.188060', 'bits that did leave');
+  const [, exactReceiver] = hopsOf(singleLink(exampleProvided), { periods: 1 });
+  assert.deepEqual([buffer(exactLink), buffer(exactReceiver)], [buffer(link), buffer(receiver)]);
+  assert.deepEqual(delay(exactReceiver), [6.875, 3.125], 'the oldest of the 150000 bits still queued');
 });
 
 test('system 1 over two periods: the documented 3.043333 s and 3.1875 s; over the full horizon 189000 bits at the receiver', () => {
@@ -69,7 +73,9 @@ test('system 1 over two periods: the documented 3.043333 s and 3.1875 s; over th
   const result = analyze({ profiles: singleLink(exampleProvided) }, { periods: 2 });
   const [exactLink, exactReceiver] = result.flows[0]!.hops;
   assert.deepEqual(exactLink!.delay, { timeSeconds: 7, seconds: ratio(913, 300) }, 'here both rules agree');
+  assert.deepEqual(buffer(exactLink), [5, 189_000]);
   assert.deepEqual(buffer(exactReceiver), [10.39, 189_000]);
+  assert.deepEqual(delay(exactReceiver), [7, 3.1875], 'and here');
   assert.deepEqual([result.stable, result.growthBitsPerHyperperiod], [true, 0]);
 });
 
@@ -95,6 +101,7 @@ test('system 2: the documented 208000 bits and 3.04875 s with a growing buffer; 
   const result = analyze({ profiles }, { periods: 2 });
   const exactLink = result.flows[0]!.hops[0]!;
   assert.deepEqual([result.stable, result.growthBitsPerHyperperiod], [false, 19_000]);
+  assert.deepEqual(buffer(exactLink), [15, 208_000]);
   assert.deepEqual(exactLink.servedDelay, { timeSeconds: 7, seconds: exact('3.04875') });
   assert.equal(exactLink.unservedBits, 58_000);
   // The first of the 58000 bits still queued has waited longer already than any bit that left.
@@ -111,6 +118,13 @@ test('the measured system: 64000 bits and 0.0625 s by either rule, over one peri
       assert.deepEqual(backlogs(link), Array(periods).fill(0));
     }
   }
+  const [link] = hopsOf(profiles, { periods: 1, curves: true });
+  const { required, provided, output } = link!.curves!;
+  const at = (time: Exact): Exact[] =>
+    [required, provided, output].map((steps) => valueAt(integrate(steps), time));
+  // The published picture: the buffer is the vertical line at 3 s, the delay the horizontal one at 2610000 bits.
+  assert.deepEqual(at(3), [2_674_000, 2_640_000, 2_610_000]);
+  assert.equal(at(exact('2.9375'))[0], 2_610_000);
 });
 
 test('the measured system by network calculus: the documented 3155000 bits and 3.0 s; more with windows that wrap', () => {
@@ -121,7 +135,8 @@ test('the measured system by network calculus: the documented 3155000 bits and 3
   const wrapped = hopBounds(link!, 10)!;
   // A window of 4 s over the end of a period offers 800000 bits, not the 1200000 of one within it.
   assert.deepEqual(wrapped.buffer, { time: 5, value: 5_179_000 - 1_680_000 });
-  assert.ok(toNumber(wrapped.delay.value) >= 3);
+  // α reaches the 2640000 bits that 6 s offer at least (7 s to 13 s) after 2 s and 490000 bits at 1005000 bit/s.
+  assert.deepEqual(wrapped.delay, { time: ratio(500, 201), value: ratio(706, 201) });
 });
 
 test('routing: the documented 8.96 s and 15.7775 s are sums of per-hop maxima; the exact maxima are far lower', () => {
@@ -142,6 +157,16 @@ test('routing: the documented 8.96 s and 15.7775 s are sums of per-hop maxima; t
     [3.01, 9.7825, 2.985],
   );
   assert.equal(toNumber(low!.endToEnd.sumOfHopDelaysSeconds), 15.7775);
+  // By the exact rule each maximum counts the bits that are still queued at the end of the only period as well.
+  const [exactHigh, exactLow] = analyze({ profiles, network }, { periods: 1 }).flows;
+  assert.deepEqual(
+    exactHigh!.hops.map((hop) => toNumber(hop.delay.seconds)),
+    [3.01, 3, 3],
+  );
+  assert.deepEqual(
+    exactLow!.hops.map((hop) => hop.delay.seconds),
+    [exact('3.01'), ratio(11_827, 1200), 3],
+  );
   for (const periods of [1, 2]) {
     const [first, second] = analyze({ profiles, network }, { periods }).flows;
     assert.equal(toNumber(first!.endToEnd.delaySeconds).toFixed(6), '3.253636');

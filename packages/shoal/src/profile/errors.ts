@@ -1,3 +1,5 @@
+import { ShoalError } from '../model/index.ts';
+
 /** One thing that is wrong with an input. */
 export interface ProfileProblem {
   /** File, or whatever else the reader was told the text is. */
@@ -12,14 +14,13 @@ export interface ProfileProblem {
  * Thrown when profiles, a network, a system or allotments cannot be read or do not fit together. It lists everything
  * that is wrong, each with its place and how to mend it.
  */
-export class ProfileError extends Error {
-  override readonly name = 'ProfileError';
-  readonly code = 'SHOAL_PROFILE_INVALID';
+export class ProfileError extends ShoalError {
+  override readonly name: string = 'ProfileError';
   /** Everything that is wrong, in the order of the input. */
   readonly problems: readonly ProfileProblem[];
 
   constructor(problems: readonly ProfileProblem[]) {
-    super(problems.map(describeProblem).join('\n'));
+    super('SHOAL_PROFILE_INVALID', problems.map(describeProblem).join('\n'), { problems });
     this.problems = problems;
   }
 }

@@ -9,7 +9,7 @@ export {
   describeGrowth,
   readAllotments,
 } from './allotment.ts';
-export { analysisMaxBreakPoints } from './analysis-run.ts';
+export { analysisMaxBreakPoints, settleMaxPeriods } from './analysis-run.ts';
 export { type AnalyzeOptions, analysisMaxPeriods, analyze } from './analyze.ts';
 export { DelayMeter, type DelayRule, type Passage } from './delay-meter.ts';
 export { describeProblem, ProfileError, type ProfileProblem } from './errors.ts';
@@ -49,6 +49,8 @@ export {
   latencyOf,
   type ProfileInput,
   type ProfileKind,
+  type ProfileLines,
+  type ProfilePlace,
   type ProfileRow,
   type ProfileRowInput,
   profileKinds,

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { analyze } from './analyze.ts';
-import { divide, type Exact, less, max, min, modulo, subtract } from './exact.ts';
-import { everySecond, exampleProvided, overloadedProvided, rowsOf, singleLink } from './example-systems.ts';
+import { divide, type Exact, less, max, min, modulo, sign, subtract } from './exact.ts';
 import {
   arrivalCurve,
   calculusBounds,
@@ -11,8 +10,16 @@ import {
   hopBounds,
   serviceCurve,
 } from './network-calculus.ts';
-import { createProfile, ratesOf } from './profile.ts';
-import { integrate, repeatSteps, type Steps, valueAt } from './steps.ts';
+import { createProfile, ratesOf, type TrafficProfile } from './profile.ts';
+import { integrate, repeatSteps, type Steps, valueAt, window } from './steps.ts';
+import {
+  everySecond,
+  exampleProvided,
+  networkOf,
+  overloadedProvided,
+  rowsOf,
+  singleLink,
+} from './test-support/example-systems.ts';
 
 const period = 12;
 const rows = fc
@@ -93,6 +100,69 @@ test('wherever the periods of sender and link begin, the exact buffer and delay 
     }),
     { numRuns: 200 },
   );
+});
+
+test('behind another link and beside another flow the bounds hold as well, in the first hyperperiods too', () => {
+  let first = 0;
+  fc.assert(
+    fc.property(
+      fc.tuple(rows, rows, rows, rows),
+      fc.integer({ min: 0, max: 30 }),
+      ([one, two, near, far], latency) => {
+        const profile = (
+          kind: 'required' | 'provided',
+          node: string,
+          list: typeof one,
+          priority = 0,
+          seconds = 0,
+        ) =>
+          createProfile({
+            kind,
+            node,
+            priority,
+            flow: `f${priority}`,
+            periodSeconds: period,
+            rows: list.map(([timeSeconds, meanBitsPerSecond]) => ({
+              timeSeconds,
+              meanBitsPerSecond,
+              latencySeconds: seconds,
+            })),
+          });
+        const sink = (node: string, flow: string): TrafficProfile =>
+          createProfile({ kind: 'receiver', node, flow, periodSeconds: period, rows: rowsOf([[0, 4]]) });
+        const profiles = [
+          profile('required', 'a', one),
+          profile('required', 'b', two, 1),
+          profile('provided', 'a', near, 0, latency),
+          profile('provided', 'b', far),
+          sink('c', 'f0'),
+          sink('d', 'f1'),
+        ];
+        const network = networkOf([
+          ['a', 'b', 'c'],
+          ['b', 'd'],
+        ]);
+        const result = analyze({ profiles, network }, { untilSettled: true, curves: true });
+        for (const hop of result.flows.flatMap(({ hops }) => hops)) {
+          const bounds = hopBounds(hop, period);
+          if (sign(hop.growthBitsPerHyperperiod) > 0) assert.equal(bounds, undefined);
+          if (bounds === undefined) continue;
+          assert.ok(!less(bounds.buffer.value, hop.buffer.bits), 'buffer');
+          assert.ok(!less(bounds.delay.value, hop.delay.seconds), 'delay');
+          const { required, provided } = hop.curves!;
+          const last = (steps: Steps): Steps => {
+            const start = subtract(steps.end, period);
+            const part = window(steps, start, steps.end);
+            return { times: part.times.map((time) => subtract(time, start)), rates: part.rates, end: period };
+          };
+          const settled = calculusBounds(arrivalCurve(last(required)), serviceCurve(last(provided)));
+          if (settled !== undefined && less(settled.buffer.value, hop.buffer.bits)) first += 1;
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+  assert.ok(first > 0, 'some system needs more at its beginning than any window of a later hyperperiod says');
 });
 
 test('an overloaded link has no bound', () => {

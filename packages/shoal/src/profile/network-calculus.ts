@@ -1,7 +1,27 @@
-import { add, compare, divide, type Exact, equal, less, multiply, sign, subtract } from './exact.ts';
+import {
+  add,
+  compare,
+  divide,
+  type Exact,
+  equal,
+  less,
+  multiply,
+  sign,
+  subtract,
+  toNumber,
+} from './exact.ts';
 import type { HopResult } from './result.ts';
 import type { Peak } from './server.ts';
-import { type Cumulative, integrate, repeatSteps, type Steps, valueAt, window } from './steps.ts';
+import {
+  type Cumulative,
+  concatenate,
+  integrate,
+  repeatSteps,
+  type Steps,
+  total,
+  valueAt,
+  window,
+} from './steps.ts';
 
 /** Bounds by window size, not by time: they hold wherever the periods of sender and link begin. */
 export interface CalculusBounds {
@@ -33,24 +53,60 @@ export function serviceCurve(period: Steps): Cumulative {
  * point; each break point gives one function of the size by beginning there and one by ending there.
  */
 function windowCurve(period: Steps, direction: 1 | -1): Cumulative {
-  if (period.times.length > calculusMaxBreakPoints) {
-    throw new RangeError(
-      `${period.times.length} break points in a period are too many for network calculus (at most ${calculusMaxBreakPoints}): use shorter or equal periods`,
-    );
-  }
+  checkBreakPoints(period);
   const twice = integrate(repeatSteps(period, 2));
   const length = period.end;
   const candidates: Cumulative[] = [];
   for (const anchor of period.times) {
     candidates.push(growth(twice, anchor, length, 1), growth(twice, add(anchor, length), length, -1));
   }
+  return envelopeOf(candidates, direction);
+}
+
+/**
+ * As {@link windowCurve}, over windows that begin anywhere in a function that repeats its last `period` from its end
+ * on; for sizes up to its length, which is a multiple of the period.
+ */
+function beginningCurve(beginning: Steps, period: Exact, direction: 1 | -1): Cumulative {
+  checkBreakPoints(beginning);
+  const length = beginning.end;
+  const whole = continued(beginning, period, multiply(length, 2));
+  const data = integrate(whole);
+  const candidates = whole.times
+    .filter((time) => less(time, length))
+    .map((anchor) => growth(data, anchor, length, 1));
+  for (const anchor of whole.times) {
+    if (!less(anchor, length)) candidates.push(growth(data, anchor, length, -1));
+    else if (sign(anchor) > 0) {
+      // Larger windows that end here would begin before time 0: those that begin there stand in for them.
+      const ending = growth(data, anchor, anchor, -1);
+      const rest = growth(data, 0, length, 1);
+      const longer = rest.times.flatMap((time, k) => (less(anchor, time) ? [k] : []));
+      candidates.push({
+        times: [...ending.times, ...longer.map((k) => rest.times[k]!)],
+        values: [...ending.values, ...longer.map((k) => rest.values[k]!)],
+      });
+    }
+  }
+  return envelopeOf(candidates, direction);
+}
+
+function checkBreakPoints({ times }: Steps): void {
+  if (times.length <= calculusMaxBreakPoints) return;
+  throw new RangeError(
+    `${times.length} break points in a period are too many for network calculus (at most ${calculusMaxBreakPoints}): use shorter or equal periods`,
+  );
+}
+
+function envelopeOf(functions: readonly Cumulative[], direction: 1 | -1): Cumulative {
+  let candidates = [...functions];
   while (candidates.length > 1) {
     const merged: Cumulative[] = [];
     for (let k = 0; k < candidates.length; k += 2) {
       const other = candidates[k + 1];
       merged.push(other === undefined ? candidates[k]! : envelope(candidates[k]!, other, direction));
     }
-    candidates.splice(0, candidates.length, ...merged);
+    candidates = merged;
   }
   return candidates[0]!;
 }
@@ -147,6 +203,11 @@ function between(data: Cumulative, index: number, time: Exact): Exact {
 export function calculusBounds(arrival: Cumulative, service: Cumulative): CalculusBounds | undefined {
   const [asked, served] = [arrival, service].map((curve) => curve.values[curve.values.length - 1]!);
   if (less(served!, asked!)) return undefined;
+  return distances(arrival, service);
+}
+
+/** The greatest distances, for a service curve that reaches every level of the arrival curve. */
+function distances(arrival: Cumulative, service: Cumulative): CalculusBounds {
   const [alpha, beta] = refine(arrival, service);
   let buffer: Peak = { time: 0, value: 0 };
   for (let k = 0; k < alpha.times.length; k += 1) {
@@ -216,25 +277,75 @@ export function documentedCurve(horizon: Steps, extreme: 'max' | 'min', step: Ex
 }
 
 /**
- * Bounds for one hop of an analysis with curves: from what arrives and what can be sent in the last hyperperiod of
- * the horizon, wrapped over its end. They hold for the settled system, wherever the periods of what arrives and of
- * the capacity begin against each other. `undefined` when the backlog grows without bound.
+ * Bounds for one hop of an analysis with curves that has settled: they hold wherever in time the bits arrive, in the
+ * hyperperiods before the system settled as well as in all later ones, and wherever the periods of what arrives and
+ * of the capacity begin against each other. `undefined` when the backlog grows without bound, or waits for ever.
  *
  * Throws a RangeError when the result has no curves or a function has too many break points.
  */
 export function hopBounds(hop: HopResult, hyperperiodSeconds: Exact): CalculusBounds | undefined {
   if (hop.curves === undefined)
     throw new RangeError('network calculus needs an analysis with `curves: true`');
+  if (sign(hop.growthBitsPerHyperperiod) > 0) return undefined;
   const { required, provided } = hop.curves;
-  return calculusBounds(
-    arrivalCurve(lastPeriod(required, hyperperiodSeconds)),
-    serviceCurve(lastPeriod(provided, hyperperiodSeconds)),
+  const settling = settlingTime([required, provided], hyperperiodSeconds);
+  if (settling === 0) {
+    return calculusBounds(
+      arrivalCurve(lastPeriod(required, hyperperiodSeconds)),
+      serviceCurve(lastPeriod(provided, hyperperiodSeconds)),
+    );
+  }
+  // Behind the beginning and one hyperperiod more, no window adds to the distance: its last hyperperiod brings no
+  // more than is served in it.
+  const length = add(settling, hyperperiodSeconds);
+  const arrival = beginningCurve(part(required, 0, length), hyperperiodSeconds, 1);
+  const mostArriving = arrival.values[arrival.values.length - 1]!;
+  const servesForEver = sign(total(lastPeriod(provided, hyperperiodSeconds))) > 0;
+  for (let size = length; ; size = multiply(size, 2)) {
+    const service = beginningCurve(continued(provided, hyperperiodSeconds, size), hyperperiodSeconds, -1);
+    if (!less(service.values[service.values.length - 1]!, mostArriving)) return distances(arrival, service);
+    if (!servesForEver) return undefined;
+  }
+}
+
+/** The time, in whole periods, from which on all functions repeat what they do in their last period. */
+function settlingTime(functions: readonly Steps[], period: Exact): Exact {
+  const end = functions[0]!.end;
+  const last = functions.map((steps) => lastPeriod(steps, period));
+  let settled = subtract(end, period);
+  while (sign(settled) > 0) {
+    const from = subtract(settled, period);
+    const isLikeLast = functions.every((steps, k) => sameSteps(part(steps, from, settled), last[k]!));
+    if (!isLikeLast) break;
+    settled = from;
+  }
+  return settled;
+}
+
+function sameSteps(a: Steps, b: Steps): boolean {
+  const same = (x: readonly Exact[], y: readonly Exact[]): boolean =>
+    x.length === y.length && x.every((value, k) => equal(value, y[k]!));
+  return same(a.times, b.times) && same(a.rates, b.rates);
+}
+
+/** A function up to `length`, a multiple of `period`, repeating its last period where it ends before. */
+function continued(steps: Steps, period: Exact, length: Exact): Steps {
+  if (!less(steps.end, length)) return part(steps, 0, length);
+  const repeated = repeatSteps(
+    lastPeriod(steps, period),
+    toNumber(divide(subtract(length, steps.end), period)),
   );
+  const times = repeated.times.map((time) => add(time, steps.end));
+  return concatenate(steps, { times, rates: repeated.rates, end: length });
+}
+
+/** The part of a function from `from` up to `to`, moved to start at 0. */
+function part(steps: Steps, from: Exact, to: Exact): Steps {
+  const { times, rates } = window(steps, from, to);
+  return { times: times.map((time) => subtract(time, from)), rates, end: subtract(to, from) };
 }
 
 /** The last `length` of a function, moved to start at 0. */
 function lastPeriod(steps: Steps, length: Exact): Steps {
-  const from = subtract(steps.end, length);
-  const part = window(steps, from, steps.end);
-  return { times: part.times.map((time) => subtract(time, from)), rates: part.rates, end: length };
+  return part(steps, subtract(steps.end, length), steps.end);
 }

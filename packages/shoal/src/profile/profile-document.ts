@@ -64,6 +64,10 @@ export function readProfileDocument(text: string, source: string, kind?: Profile
   const root = document.contents;
   const list = isMap(root) && root.has('profiles') ? root.get('profiles', true) : undefined;
   const maps = isSeq(list) ? list.items : [root];
+  if (isMap(root) && isSeq(list)) {
+    reader.checkKeys(root, ['profiles']);
+    if (maps.length === 0) reader.report(list, '`profiles` is empty: write at least one profile.');
+  }
   const profiles: CheckedProfile[] = [];
   for (const map of maps) {
     if (!isMap(map)) {
@@ -102,7 +106,7 @@ class NodeReader {
   }
 
   profile(map: YAMLMap, expected: ProfileKind | undefined): Parameters<typeof checkProfile>[0] | undefined {
-    this.#checkKeys(map, profileKeys);
+    this.checkKeys(map, profileKeys);
     const kindText = this.#text(map, 'kind');
     const kind = profileKinds.find((candidate) => candidate === kindText) ?? expected;
     if (kindText !== undefined && kindText !== kind) {
@@ -126,6 +130,13 @@ class NodeReader {
       kind,
       periodSeconds,
       rows,
+      lines: {
+        profile: this.#line(map),
+        period: this.#line(map.get('periodSeconds', true)),
+        start: this.#line(map.get('startSeconds', true)),
+        priority: this.#line(map.get('priority', true)),
+        node: this.#line(map.get('node', true)),
+      },
       name: this.#text(map, 'name'),
       node: this.#text(map, 'node'),
       flow: this.#text(map, 'flow'),
@@ -147,7 +158,7 @@ class NodeReader {
         this.report(row, 'write a row: a map with timeSeconds and meanBitsPerSecond.');
         continue;
       }
-      this.#checkKeys(row, rowKeys);
+      this.checkKeys(row, rowKeys);
       const timeSeconds = this.#text(row, 'timeSeconds');
       const meanBitsPerSecond = this.#text(row, 'meanBitsPerSecond');
       if (timeSeconds === undefined) this.report(row, 'the row has no timeSeconds.');
@@ -164,7 +175,7 @@ class NodeReader {
     return inputs;
   }
 
-  #checkKeys(map: YAMLMap, known: readonly string[]): void {
+  checkKeys(map: YAMLMap, known: readonly string[]): void {
     for (const { key } of map.items) {
       const name = isScalar(key) ? String(key.value) : '';
       if (!known.includes(name))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { ProfileError } from './errors.ts';
+import { describeProblem, ProfileError } from './errors.ts';
 import { add, type Exact, ratio, subtract } from './exact.ts';
 import { createProfile, type ProfileInput, profileKinds, type TrafficProfile } from './profile.ts';
 import { profileToDocument, readProfileDocument } from './profile-document.ts';
@@ -150,11 +150,11 @@ test('everything that is wrong in a text profile is listed with its line and how
   assert.deepEqual(
     problemsOf(() => readProfileText(text, 'bad.csv')),
     [
+      'bad.csv:2: unknown kind `sometimes`: use one of required, provided, receiver.',
+      'bad.csv:3: the priority is `high`: write a whole number.',
       'bad.csv:5: 2 columns: write `time, rate, latency` or `time, rate, max rate, latency`.',
       'bad.csv:6: column 2 is `x`: write a number such as 12, 0.5 or 1/3.',
       'bad.csv:7: 5 columns: write `time, rate, latency` or `time, rate, max rate, latency`.',
-      'bad.csv:3: the priority is `high`: write a whole number.',
-      'bad.csv:2: unknown kind `sometimes`: use one of required, provided, receiver.',
     ],
   );
   const rows = `${head}0, 5, 0, 0\n2, -5, 0, 0\n4, 5, 4, -1\n`;
@@ -173,6 +173,116 @@ test('everything that is wrong in a text profile is listed with its line and how
       'order.csv:5: time 2 comes after 4: order the rows by time.',
       'order.csv:6: a second, different row for time 4 (line 4): keep one of them.',
       'order.csv:7: time 11 is past the period of 10 s: lengthen it or drop the row.',
+    ],
+  );
+});
+
+test('mistakes of different sorts in one file are listed together, in the order of the file', () => {
+  const text =
+    '# period = 10\n# priority = high\n# start = soon\n0, 5, 0\n4, x, 0\n6, -1, 0\n2, 5, 0\n3, 5, 0\n';
+  assert.deepEqual(
+    problemsOf(() => readProfileText(text, 'all.csv', 'required')),
+    [
+      'all.csv:2: the priority is `high`: write a whole number.',
+      'all.csv:3: the start is `soon`: write a number of seconds.',
+      'all.csv:5: column 2 is `x`: write a number such as 12, 0.5 or 1/3.',
+      'all.csv:6: the mean rate is -1: it must not be negative.',
+    ],
+  );
+  assert.deepEqual(
+    problemsOf(() => readProfileText('# period = 0\n4, 5, 0\n2, 5, 0\n', 'zero.csv', 'required')),
+    ['zero.csv:1: the period is 0: it must be more than 0 seconds.'],
+  );
+  assert.deepEqual(
+    problemsOf(() => readProfileText('0, 5, 0\n4, -5, 0\n2, 5, 0\n# period = -3\n', 'sign.csv', 'required')),
+    [
+      'sign.csv:2: the mean rate is -5: it must not be negative.',
+      'sign.csv:4: the period is -3: it must not be negative.',
+    ],
+  );
+});
+
+test('a header that is there twice with different values is warned of, and the last one counts', () => {
+  const { profile, warnings } = readProfileText(
+    '# period = 10\n# period = 20\n# kind = required\n0, 5, 0\n',
+    'x',
+  );
+  assert.equal(profile.periodSeconds, 20);
+  assert.deepEqual(warnings.map(describeProblem), [
+    'x:2: a second `period`, 20 after 10 (line 1): the last one counts; keep one.',
+  ]);
+});
+
+test('a row at the period whose latency differs from that of the first row is not dropped in silence', () => {
+  const read = (last: string): readonly string[] =>
+    readProfileText(`# period = 10\n0, 5, 0, 0.5\n10, 0, 0, ${last}\n`, 'x', 'provided').warnings.map(
+      describeProblem,
+    );
+  assert.deepEqual([read('0'), read('0.5')], [[], []]);
+  assert.match(
+    read('0.25').join(),
+    /^x:3: the row at 10 s is the beginning of the next period and was dropped/,
+  );
+});
+
+test('what the text format cannot hold is refused when it is written, not lost when it is read', () => {
+  const write = (fields: Partial<ProfileInput>): string =>
+    writeProfileText(
+      createProfile({
+        kind: 'required',
+        periodSeconds: 1,
+        rows: [{ timeSeconds: 0, meanBitsPerSecond: 1 }],
+        ...fields,
+      }),
+    );
+  for (const bad of ['50% load', 'two\nlines', ' space', 'space ', '']) {
+    for (const field of ['name', 'node', 'flow', 'id'] as const) {
+      assert.match(
+        problemsOf(() => write({ [field]: bad })).join(),
+        new RegExp(`the ${field} .* cannot be written in the text format`),
+      );
+    }
+  }
+  const odd = '# a = b: "c", é';
+  assert.equal(readProfileText(write({ name: odd, node: odd, flow: odd, id: odd }), 'x').profile.node, odd);
+});
+
+test('a start that is no number is a problem like any other', () => {
+  const rows = [{ timeSeconds: 0, meanBitsPerSecond: 1 }];
+  for (const startSeconds of [Number.NaN, Number.POSITIVE_INFINITY, 'soon']) {
+    assert.deepEqual(
+      problemsOf(() => createProfile({ kind: 'required', periodSeconds: 1, startSeconds, rows })),
+      [`profile: the start is \`${startSeconds}\`: write a number of seconds.`],
+    );
+  }
+});
+
+test('in a YAML file with several profiles every problem has the line of its own profile', () => {
+  const text = `profiles:
+  - kind: required
+    periodSeconds: -1
+    rows: [{ timeSeconds: 0, meanBitsPerSecond: 1 }]
+  - kind: required
+    periodSeconds: 10
+    startSeconds: soon
+    rows: [{ timeSeconds: 0, meanBitsPerSecond: 1 }]
+  - kind: required
+    periodSeconds: 10
+    rows: []
+`;
+  assert.deepEqual(
+    problemsOf(() => readProfileDocument(text, 'many.yaml')),
+    [
+      'many.yaml:3: the period is -1: it must not be negative.',
+      'many.yaml:7: the start is `soon`: write a number of seconds.',
+      'many.yaml:9: no row: write at least one, `time, mean rate, max rate, latency`.',
+    ],
+  );
+  assert.deepEqual(
+    problemsOf(() => readProfileDocument('profiles: []\nprofile: 3\n', 'e.yaml')),
+    [
+      'e.yaml:2: unknown field `profile`: known are profiles.',
+      'e.yaml:1: `profiles` is empty: write at least one profile.',
     ],
   );
 });

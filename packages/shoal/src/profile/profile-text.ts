@@ -1,6 +1,7 @@
 import { ProfileError, type ProfileProblem } from './errors.ts';
 import { formatExact, parseExact } from './exact.ts';
 import {
+  byLine,
   type CheckedProfile,
   checkProfile,
   type ProfileKind,
@@ -66,34 +67,51 @@ export function readProfileText(text: string, source: string, kind?: ProfileKind
   const period = headers.get('period');
   if (period === undefined) {
     problems.push({ source, message: 'no period: write a line such as `# period = 10` (seconds).' });
-  } else if (parseExact(period.value) === undefined) {
-    report(period.line, `the period is \`${period.value}\`: write a number of seconds.`);
   }
   const priority = headers.get('priority');
-  if (priority !== undefined && !/^[+-]?\d{1,15}$/.test(priority.value)) {
+  const hasPriority = priority === undefined || /^[+-]?\d{1,15}$/.test(priority.value);
+  if (!hasPriority) {
     report(priority.line, `the priority is \`${priority.value}\`: write a whole number.`);
   }
   const foundKind = readKind(headers.get('kind'), kind, source, problems);
   const start = headers.get('start');
-  if (start !== undefined && parseExact(start.value) === undefined) {
-    report(start.line, `the start is \`${start.value}\`: write a number of seconds.`);
-  }
-  if (problems.length > 0) throw new ProfileError(problems);
-  const checked = checkProfile(
-    {
-      kind: foundKind,
-      periodSeconds: period!.value,
-      name: headers.get('name')?.value,
-      node: headers.get('node')?.value,
-      flow: headers.get('flow')?.value,
-      priority: priority === undefined ? undefined : Number(priority.value),
-      startSeconds: start?.value,
-      id: headers.get('id')?.value,
-      rows,
+  const input = {
+    kind: foundKind,
+    periodSeconds: period?.value ?? '',
+    name: headers.get('name')?.value,
+    node: headers.get('node')?.value,
+    flow: headers.get('flow')?.value,
+    priority: hasPriority ? Number(priority?.value ?? 0) : 0,
+    startSeconds: start?.value,
+    id: headers.get('id')?.value,
+    rows,
+    lines: {
+      period: period?.line,
+      start: start?.line,
+      priority: priority?.line,
+      node: headers.get('node')?.line,
     },
-    source,
-  );
-  return { profile: checked.profile, warnings: [...warnings, ...checked.warnings] };
+  };
+  if (period === undefined || (rows.length === 0 && problems.length > 0))
+    throw new ProfileError(byLine(problems));
+  const checked = tryCheck(input, source, problems);
+  if (checked === undefined || problems.length > 0) throw new ProfileError(byLine(problems));
+  return { ...checked, warnings: [...warnings, ...checked.warnings] };
+}
+
+/** Notes what else is wrong, so that everything is told at once. */
+function tryCheck(
+  input: Parameters<typeof checkProfile>[0],
+  source: string,
+  problems: ProfileProblem[],
+): CheckedProfile | undefined {
+  try {
+    return checkProfile(input, source);
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
 }
 
 function readHeader(
@@ -113,6 +131,11 @@ function readHeader(
     const message = `unknown header \`${property}\` was ignored; known are period, kind, node ID, flow type, priority, name, start, uuid.`;
     warnings.push({ source, line, message });
   } else if (value !== '') {
+    const before = headers.get(key);
+    if (before !== undefined && before.value !== value) {
+      const message = `a second \`${property}\`, ${value} after ${before.value} (line ${before.line}): the last one counts; keep one.`;
+      warnings.push({ source, line, message });
+    }
     headers.set(key, { value, line });
   }
 }
@@ -144,7 +167,7 @@ function readRow(
   if (fields.length !== 3 && fields.length !== 4) {
     report(
       line,
-      `${fields.length} columns: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`,
+      `${fields.length} column${fields.length === 1 ? '' : 's'}: write \`time, rate, latency\` or \`time, rate, max rate, latency\`.`,
     );
     return undefined;
   }
@@ -204,8 +227,24 @@ function readKind(
   return kind ?? 'required';
 }
 
-/** Writes a profile in the text format, so that {@link readProfileText} reads the same profile back. */
+/**
+ * Writes a profile in the text format, so that {@link readProfileText} reads the same profile back. Throws a
+ * {@link ProfileError} for a name, node, flow or id that the format cannot hold: an empty one, one with `%` or a line
+ * break, or with a space at its beginning or end.
+ */
 export function writeProfileText(profile: TrafficProfile): string {
+  const { name, node, flow, id } = profile;
+  const problems = Object.entries({ name, node, flow, id })
+    .filter(
+      ([, value]) => value !== undefined && (value === '' || value.trim() !== value || /[%\n]/.test(value)),
+    )
+    .map(([field, value]) => ({
+      source: name,
+      message:
+        `the ${field} ${JSON.stringify(value)} cannot be written in the text format, which has no empty values, ` +
+        'line breaks, `%`, or spaces at the ends: change it, or write YAML or JSON.',
+    }));
+  if (problems.length > 0) throw new ProfileError(problems);
   const lines = [
     `# name = ${profile.name}`,
     `# kind = ${profile.kind}`,

@@ -1,5 +1,5 @@
 import { ProfileError, type ProfileProblem } from './errors.ts';
-import { compare, type Exact, equal, exact, formatExact, less, parseExact, sign } from './exact.ts';
+import { compare, type Exact, equal, exact, formatExact, less, sign } from './exact.ts';
 import { isConstant, type Latency, overtakingPoint } from './link.ts';
 import { type Steps, simplify } from './steps.ts';
 
@@ -55,6 +55,22 @@ export interface ProfileRowInput {
   readonly line?: number | undefined;
 }
 
+/** Lines of the input at which a profile and its fields stand, for messages. */
+export interface ProfileLines {
+  readonly profile?: number | undefined;
+  readonly period?: number | undefined;
+  readonly start?: number | undefined;
+  readonly priority?: number | undefined;
+  readonly node?: number | undefined;
+}
+
+/** Where a profile was read. */
+export interface ProfilePlace {
+  /** File, or whatever else the reader was told the text is. */
+  readonly source: string;
+  readonly lines: ProfileLines;
+}
+
 /** What {@link createProfile} takes; see {@link TrafficProfile} for the meaning and default of each field. */
 export interface ProfileInput {
   readonly name?: string | undefined;
@@ -66,11 +82,14 @@ export interface ProfileInput {
   readonly startSeconds?: Exact | string | undefined;
   readonly id?: string | undefined;
   readonly rows: readonly ProfileRowInput[];
+  /** For messages. */
+  readonly lines?: ProfileLines | undefined;
 }
 
 /** A profile and what was cleaned away or looks wrong without being so. */
 export interface CheckedProfile {
   readonly profile: TrafficProfile;
+  readonly place: ProfilePlace;
   readonly warnings: readonly ProfileProblem[];
 }
 
@@ -107,29 +126,40 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
       return 0;
     }
   };
-  const periodSeconds = read(input.periodSeconds, 'the period');
-  if (problems.length === 0 && sign(periodSeconds) === 0)
-    report('the period is 0: it must be more than 0 seconds.');
-  const start =
-    typeof input.startSeconds === 'string' ? parseExact(input.startSeconds) : (input.startSeconds ?? 0);
-  if (start === undefined) report(`the start is \`${input.startSeconds}\`: write a number of seconds.`);
+  const { lines = {} } = input;
+  const periodSeconds = read(input.periodSeconds, 'the period', lines.period);
+  const isPeriodGood = problems.length === 0 && sign(periodSeconds) > 0;
+  if (problems.length === 0 && !isPeriodGood)
+    report('the period is 0: it must be more than 0 seconds.', lines.period);
+  const startSeconds = readStart(input.startSeconds ?? 0);
+  if (startSeconds === undefined)
+    report(`the start is \`${input.startSeconds}\`: write a number of seconds.`, lines.start);
   const priority = input.priority ?? 0;
-  if (!Number.isSafeInteger(priority)) report(`the priority is ${priority}: write a whole number.`);
+  if (!Number.isSafeInteger(priority))
+    report(`the priority is ${priority}: write a whole number.`, lines.priority);
   if (!profileKinds.includes(input.kind)) {
     report(`unknown kind \`${String(input.kind)}\`: use one of ${profileKinds.join(', ')}.`);
   }
-  if (input.rows.length > profileMaxRows) report(`more than ${profileMaxRows} rows.`);
-  const rows = input.rows.slice(0, profileMaxRows).map((row) => ({
-    line: row.line,
-    timeSeconds: read(row.timeSeconds, 'the time', row.line),
-    meanBitsPerSecond: read(row.meanBitsPerSecond, 'the mean rate', row.line),
-    maxBitsPerSecond: read(row.maxBitsPerSecond ?? row.meanBitsPerSecond, 'the max rate', row.line),
-    latencySeconds: read(row.latencySeconds ?? 0, 'the latency', row.line),
-  }));
-  if (rows.length === 0) report('no row: write at least one, `time, mean rate, max rate, latency`.');
-  const cleaned = problems.length === 0 ? cleanRows(rows, periodSeconds, source, report, warnings) : [];
+  if (input.rows.length > profileMaxRows)
+    report(`more than ${profileMaxRows} rows: join equal ones.`, lines.profile);
+  const rows = input.rows.slice(0, profileMaxRows).flatMap((row) => {
+    const before = problems.length;
+    const good = {
+      line: row.line,
+      timeSeconds: read(row.timeSeconds, 'the time', row.line),
+      meanBitsPerSecond: read(row.meanBitsPerSecond, 'the mean rate', row.line),
+      // A max of 0 beside a positive mean means that no max was given.
+      maxBitsPerSecond: read(row.maxBitsPerSecond ?? 0, 'the max rate', row.line),
+      latencySeconds: read(row.latencySeconds ?? 0, 'the latency', row.line),
+    };
+    return problems.length > before ? [] : [good];
+  });
+  if (input.rows.length === 0)
+    report('no row: write at least one, `time, mean rate, max rate, latency`.', lines.profile);
+  // Rows that cannot be read say nothing of the order of the others.
+  const cleaned = isPeriodGood ? cleanRows(rows, periodSeconds, source, report, warnings) : [];
   if (problems.length === 0) checkLatency(input.kind, cleaned, periodSeconds, report);
-  if (problems.length > 0) throw new ProfileError(problems);
+  if (problems.length > 0) throw new ProfileError(byLine(problems));
   const profile: TrafficProfile = {
     name: input.name ?? input.flow ?? input.kind,
     kind: input.kind,
@@ -137,11 +167,24 @@ export function checkProfile(input: ProfileInput, source: string): CheckedProfil
     flow: input.flow,
     priority,
     periodSeconds,
-    startSeconds: exact(start ?? 0),
+    startSeconds: startSeconds ?? 0,
     id: input.id,
     rows: Object.freeze(cleaned.map(({ line: _, ...row }) => Object.freeze(row))),
   };
-  return { profile: Object.freeze(profile), warnings };
+  return { profile: Object.freeze(profile), place: { source, lines }, warnings };
+}
+
+/** In the order of the file; what is in no single place first. */
+export function byLine(problems: readonly ProfileProblem[]): ProfileProblem[] {
+  return [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
+function readStart(value: Exact | string): Exact | undefined {
+  try {
+    return exact(value);
+  } catch {
+    return undefined;
+  }
 }
 
 interface LinedRow extends ProfileRow {
@@ -154,6 +197,11 @@ function sameRow(a: ProfileRow, b: ProfileRow): boolean {
     equal(a.maxBitsPerSecond, b.maxBitsPerSecond) &&
     equal(a.latencySeconds, b.latencySeconds)
   );
+}
+
+/** True when the latency of a row at the period is none or that of the first row, to which it is interpolated. */
+function endsLatency(row: ProfileRow, first: ProfileRow): boolean {
+  return sign(row.latencySeconds) === 0 || equal(row.latencySeconds, first.latencySeconds);
 }
 
 function cleanRows(
@@ -177,8 +225,10 @@ function cleanRows(
       report(`a second, different row for time ${time}${where}: keep one of them.`, row.line);
     } else if (equal(row.timeSeconds, period)) {
       // Tools end a profile with such a row, of rate 0 or as the first: that says nothing that is lost.
-      if (sign(row.meanBitsPerSecond) === 0 || sameRow(row, cleaned[0] ?? row)) continue;
-      const message = `the row at ${time} s is the beginning of the next period and was dropped.`;
+      const first = cleaned[0] ?? row;
+      const isEnd = sign(row.meanBitsPerSecond) === 0 && endsLatency(row, first);
+      if (isEnd || sameRow(row, first)) continue;
+      const message = `the row at ${time} s is the beginning of the next period and was dropped: the first row says what holds then.`;
       warnings.push({ source, message, ...(row.line === undefined ? {} : { line: row.line }) });
     } else if (less(period, row.timeSeconds)) {
       report(

@@ -69,6 +69,8 @@ export interface AnalysisResult {
   readonly stable: boolean;
   /** Sum over all buffers of the bits by which they grow in each hyperperiod, in the long run. */
   readonly growthBitsPerHyperperiod: Exact;
+  /** True when every later hyperperiod would be like the last, so that no figure of a bounded buffer can still rise. */
+  readonly settled: boolean;
   readonly warnings: readonly string[];
   /** By priority. */
   readonly flows: readonly FlowResult[];

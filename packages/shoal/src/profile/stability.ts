@@ -7,6 +7,8 @@ import type { ReceiverPlan, SystemPlan, TransmitterPlan } from './system.ts';
 export interface Growth {
   readonly transmitters: ReadonlyMap<TransmitterPlan, Exact>;
   readonly receivers: ReadonlyMap<ReceiverPlan, Exact>;
+  /** Where nothing is sent in the long run: what waits there then waits for ever. */
+  readonly idle: ReadonlySet<TransmitterPlan | ReceiverPlan>;
 }
 
 /**
@@ -32,12 +34,14 @@ export function longRunGrowth(
   }
   const outputs = new Map<TransmitterPlan, Exact>();
   const transmitters = new Map<TransmitterPlan, Exact>();
+  const idle = new Set<TransmitterPlan | ReceiverPlan>();
   for (const transmitter of plan.transmitters) {
     const { from, sender, node } = transmitter;
     const asked = from === undefined ? perHyperperiod(sender) : outputs.get(from)!;
     const available = capacity.get(node)!;
     const sent = less(available, asked) ? available : asked;
     outputs.set(transmitter, sent);
+    if (sent === 0) idle.add(transmitter);
     capacity.set(node, subtract(available, sent));
     transmitters.set(transmitter, subtract(asked, sent));
   }
@@ -49,8 +53,20 @@ export function longRunGrowth(
       const last = branch.transmitters[branch.transmitters.length - 1];
       asked = add(asked, last === undefined ? perHyperperiod(branch.sender) : outputs.get(last)!);
     }
-    const excess = subtract(asked, perHyperperiod(receiver.profile));
+    const available = perHyperperiod(receiver.profile);
+    if (asked === 0 || available === 0) idle.add(receiver);
+    const excess = subtract(asked, available);
     receivers.set(receiver, less(excess, 0) ? 0 : excess);
   }
-  return { transmitters, receivers };
+  return { transmitters, receivers, idle };
+}
+
+/** Bits (grid units) by which all buffers together grow in a hyperperiod, in the long run. */
+export function sumOfGrowth({ transmitters, receivers }: Growth): Exact {
+  return [...transmitters.values(), ...receivers.values()].reduce(add, 0);
+}
+
+/** Bits (grid units) by which one buffer grows in a hyperperiod, in the long run. */
+export function growthOf({ transmitters, receivers }: Growth, plan: TransmitterPlan | ReceiverPlan): Exact {
+  return transmitters.get(plan as TransmitterPlan) ?? receivers.get(plan as ReceiverPlan) ?? 0;
 }

@@ -1,7 +1,7 @@
 import { ProfileError, type ProfileProblem } from './errors.ts';
 import { type Exact, equal } from './exact.ts';
 import { directNetwork, type Network, routeKey } from './network-text.ts';
-import { latencyOf, type TrafficProfile } from './profile.ts';
+import { latencyOf, type ProfileLines, type ProfilePlace, type TrafficProfile } from './profile.ts';
 
 /** Profiles and the network that joins them: what {@link analyze} analyses. */
 export interface SystemInput {
@@ -9,6 +9,8 @@ export interface SystemInput {
   readonly profiles: readonly TrafficProfile[];
   /** Default: every node reaches every other one directly, without multicast. */
   readonly network?: Network | undefined;
+  /** Where profiles were read, so that messages can say it. */
+  readonly places?: ReadonlyMap<TrafficProfile, ProfilePlace> | undefined;
 }
 
 /** One flow crossing one node's link. */
@@ -45,6 +47,9 @@ export interface SystemPlan {
   readonly warnings: readonly string[];
 }
 
+/** Notes a problem, at a field of the profile that is to blame. */
+type Report = (message: string, profile?: TrafficProfile, field?: keyof ProfileLines) => void;
+
 function label(profile: TrafficProfile): string {
   const flow = profile.flow === undefined ? '' : ` of flow ${profile.flow}`;
   return `${profile.name}${profile.name === profile.flow ? '' : flow}`;
@@ -55,9 +60,13 @@ function label(profile: TrafficProfile): string {
  * of: no sender, no route, a transmitting node without a provided profile, two flows of one priority on a link, two
  * receiver profiles for one flow on one node, provided profiles of one node whose latencies differ.
  */
-export function planSystem({ profiles, network = directNetwork }: SystemInput): SystemPlan {
+export function planSystem({ profiles, network = directNetwork, places }: SystemInput): SystemPlan {
   const problems: ProfileProblem[] = [];
-  const report = (message: string): void => void problems.push({ source: 'system', message });
+  const report: Report = (message, profile, field) => {
+    const place = profile === undefined ? undefined : places?.get(profile);
+    const line = field === undefined ? undefined : (place?.lines[field] ?? place?.lines.profile);
+    problems.push({ source: place?.source ?? 'system', message, ...(line === undefined ? {} : { line }) });
+  };
   const warnings = network.warnings.map(({ line, message }) => `${network.source}:${line}: ${message}`);
   const senders = profiles
     .filter((profile) => profile.kind === 'required')
@@ -87,13 +96,24 @@ export function planSystem({ profiles, network = directNetwork }: SystemInput): 
           transmitters.push(plan);
           multicast.set(node, plan);
         }
-        own.push(plan);
+        own.splice(0, own.length, ...waysTo(plan));
       }
-      if (receiver !== undefined) used.add(receiver);
-      branches.push({ sender, route, transmitters: own, receiver });
+      if (receiver === undefined) {
+        branches.push({ sender, route, transmitters: own, receiver });
+        continue;
+      }
+      used.add(receiver);
+      const taken = [...own.map(({ node }) => node), receiver.profile.node];
+      if (taken.join() !== route.join()) {
+        warnings.push(
+          `with multicast a node sends ${label(sender)} once, so ${receiver.profile.node} gets it by ${taken.join(', ')}, ` +
+            `not by its route ${route.join(', ')}: make the routes of one flow part only where they branch.`,
+        );
+      }
+      branches.push({ sender, route: taken, transmitters: own, receiver });
     }
   }
-  checkTransmitters(transmitters, provided, report);
+  checkTransmitters(transmitters, provided, places, report);
   for (const receiver of receivers) {
     if (!used.has(receiver))
       warnings.push(
@@ -104,10 +124,12 @@ export function planSystem({ profiles, network = directNetwork }: SystemInput): 
   return { branches, transmitters, receivers: [...used], provided, warnings };
 }
 
-function collectReceivers(
-  profiles: readonly TrafficProfile[],
-  report: (message: string) => void,
-): ReceiverPlan[] {
+/** The transmissions by which data gets to this one, in order, and this one. */
+function waysTo(plan: TransmitterPlan): TransmitterPlan[] {
+  return plan.from === undefined ? [plan] : [...waysTo(plan.from), plan];
+}
+
+function collectReceivers(profiles: readonly TrafficProfile[], report: Report): ReceiverPlan[] {
   const seen = new Set<string>();
   const receivers: ReceiverPlan[] = [];
   for (const profile of profiles) {
@@ -116,6 +138,8 @@ function collectReceivers(
     if (seen.has(key)) {
       report(
         `node ${profile.node} has two receiver profiles for flow ${profile.flow ?? '(none)'}: keep one.`,
+        profile,
+        'node',
       );
     }
     seen.add(key);
@@ -124,10 +148,7 @@ function collectReceivers(
   return receivers;
 }
 
-function collectProvided(
-  profiles: readonly TrafficProfile[],
-  report: (message: string) => void,
-): Map<string, TrafficProfile[]> {
+function collectProvided(profiles: readonly TrafficProfile[], report: Report): Map<string, TrafficProfile[]> {
   const provided = new Map<string, TrafficProfile[]>();
   for (const profile of profiles) {
     if (profile.kind !== 'provided') continue;
@@ -135,6 +156,8 @@ function collectProvided(
     if (list.length > 0 && !sameLatency(list[0]!, profile)) {
       report(
         `the provided profiles ${list[0]!.name} and ${profile.name} of node ${profile.node} differ in latency: they add up to one link, which has one latency; make the columns equal.`,
+        profile,
+        'node',
       );
     }
     list.push(profile);
@@ -157,7 +180,7 @@ function findRoute(
   network: Network,
   sender: TrafficProfile,
   receiver: ReceiverPlan,
-  report: (message: string) => void,
+  report: Report,
 ): readonly string[] | undefined {
   const [from, to] = [sender.node, receiver.profile.node];
   if (from === to) return [from];
@@ -167,6 +190,8 @@ function findRoute(
     report(
       `no route from ${from} to ${to} for ${label(sender)}: write \`topology: ${from} : ${to}\` if they are joined ` +
         `directly, else \`route: ${from}, …, ${to}\` in ${network.source}.`,
+      sender,
+      'node',
     );
   }
   return route;
@@ -175,7 +200,8 @@ function findRoute(
 function checkTransmitters(
   transmitters: readonly TransmitterPlan[],
   provided: ReadonlyMap<string, readonly TrafficProfile[]>,
-  report: (message: string) => void,
+  places: SystemInput['places'],
+  report: Report,
 ): void {
   const missing = new Set<string>();
   const sharing = new Set<string>();
@@ -185,6 +211,8 @@ function checkTransmitters(
       missing.add(node);
       report(
         `node ${node} transmits ${label(sender)} but has no provided profile: write one with \`# node ID = ${node}\`.`,
+        sender,
+        'node',
       );
     }
     const key = JSON.stringify([node, sender.priority]);
@@ -193,8 +221,11 @@ function checkTransmitters(
       byLink.set(key, sender);
     } else if (other !== sender && !sharing.has(key)) {
       sharing.add(key);
+      const source = places?.get(other)?.source;
       report(
-        `${label(other)} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`,
+        `${label(other)}${source === undefined ? '' : ` (${source})`} and ${label(sender)} both have priority ${sender.priority} on the link of node ${node}: give each flow there a priority of its own.`,
+        sender,
+        'priority',
       );
     }
   }

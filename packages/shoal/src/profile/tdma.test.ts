@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { analyze } from './analyze.ts';
 import { add, exact, less, multiply, ratio } from './exact.ts';
-import { everySecond, rowsOf } from './example-systems.ts';
 import { createProfile, ratesOf } from './profile.ts';
 import { integrate, total, valueAt } from './steps.ts';
 import { tdmaBounds, tdmaProfile } from './tdma.ts';
+import { everySecond, rowsOf } from './test-support/example-systems.ts';
 
 test('over every TDMA period within an interval the slots carry what the profile promises', () => {
   fc.assert(

@@ -9,15 +9,24 @@ export interface Axis {
   readonly prefix: string;
 }
 
-const prefixes: readonly (readonly [number, string])[] = [
+type Prefixes = readonly (readonly [least: number, prefix: string])[];
+
+/** Of amounts, and of seconds: nobody reads kiloseconds. */
+export const amountPrefixes: Prefixes = [
   [1e9, 'G'],
   [1e6, 'M'],
   [1e3, 'k'],
   [1, ''],
 ];
+export const secondPrefixes: Prefixes = [
+  [1, ''],
+  [1e-3, 'm'],
+  [1e-6, 'µ'],
+  [1e-9, 'n'],
+];
 
 /** An axis that holds 0 and `most`; about `count` ticks at 1, 2 or 5 times a power of ten. */
-export function createAxis(most: number, from: number, to: number, count: number, scaled: boolean): Axis {
+export function createAxis(most: number, from: number, to: number, count: number, prefixes: Prefixes): Axis {
   const top = most > 0 ? most : 1;
   const raw = top / count;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -25,7 +34,7 @@ export function createAxis(most: number, from: number, to: number, count: number
     [1, 2, 2.5, 5, 10].map((multiple) => multiple * power).find((size) => size >= raw * 0.999) ?? raw;
   const ticks: number[] = [];
   for (let k = 0; k * step <= top * 1.0001; k += 1) ticks.push(k * step);
-  const [factor, prefix] = (scaled ? prefixes.find(([least]) => top >= least) : undefined) ?? [1, ''];
+  const [factor, prefix] = prefixes.find(([least]) => top >= least) ?? [1, ''];
   return { most: top, from, to, ticks, factor, prefix };
 }
 

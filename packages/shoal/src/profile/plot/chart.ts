@@ -1,4 +1,4 @@
-import { type Axis, createAxis, place, tickText } from './axis.ts';
+import { type Axis, amountPrefixes, createAxis, place, secondPrefixes, tickText } from './axis.ts';
 
 /** A line through points, in data units. */
 export interface Line {
@@ -19,9 +19,9 @@ export interface Marker {
 
 export interface Chart {
   readonly title: string;
-  readonly xLabel: string;
   /** Without SI prefix, such as `bit/s`. */
   readonly yUnit: string;
+  /** Seconds. */
   readonly xMost: number;
   readonly lines: readonly Line[];
   /** Filled between the two lines of these styles, or between the one line and 0. */
@@ -40,13 +40,19 @@ const bottom = 44;
 /** The chart as an SVG group whose top left corner is at `(x, y)`. */
 export function drawChart(chart: Chart, x: number, y: number): string {
   const yMost = Math.max(0, ...chart.lines.flatMap((line) => line.points.map(([, value]) => value)));
-  const xAxis = createAxis(chart.xMost, left, chart.width - right, Math.round(chart.width / 65), false);
+  const xAxis = createAxis(
+    chart.xMost,
+    left,
+    chart.width - right,
+    Math.round(chart.width / 65),
+    secondPrefixes,
+  );
   const yAxis = createAxis(
     yMost * 1.06,
     chart.height - bottom,
     top,
     Math.max(2, Math.round(chart.height / 60)),
-    true,
+    amountPrefixes,
   );
   const parts = [
     `<g transform="translate(${x} ${y})">`,
@@ -85,7 +91,7 @@ function drawGrid(xAxis: Axis, yAxis: Axis, chart: Chart): string {
   );
   const middle = (xAxis.from + xAxis.to) / 2;
   parts.push(
-    `<text class="tick" x="${middle}" y="${chart.height - 8}" text-anchor="middle">${escapeXml(chart.xLabel)}</text>`,
+    `<text class="tick" x="${middle}" y="${chart.height - 8}" text-anchor="middle">time (${xAxis.prefix}s)</text>`,
   );
   parts.push(
     `<text class="tick" x="${xAxis.from - 8}" y="${yAxis.to - 8}" text-anchor="end">${yAxis.prefix}${chart.yUnit}</text>`,

@@ -1,5 +1,5 @@
 import { add, type Exact, multiply, toNumber } from '../exact.ts';
-import { formatBits, formatRounded, formatSeconds } from '../format.ts';
+import { formatBits, formatSeconds } from '../format.ts';
 import type { AnalysisResult, FlowResult, HopCurves, HopResult } from '../result.ts';
 import { integrate, type Steps, subtractSteps, valueAt } from '../steps.ts';
 import { type Chart, drawChart, escapeXml, type Line, type LineStyle } from './chart.ts';
@@ -98,8 +98,8 @@ function waits(hop: HopResult): boolean {
 }
 
 function headingOf(result: AnalysisResult): string {
-  const horizon = formatRounded(multiply(result.hyperperiodSeconds, result.periods), 3);
-  return `Traffic over ${horizon} s (${result.periods} × ${formatRounded(result.hyperperiodSeconds, 3)} s)`;
+  const horizon = formatSeconds(multiply(result.hyperperiodSeconds, result.periods));
+  return `Traffic over ${horizon} (${result.periods} × ${formatSeconds(result.hyperperiodSeconds)})`;
 }
 
 function summaryOf(result: AnalysisResult): string {
@@ -150,7 +150,6 @@ function rateChart(curves: HopCurves): Chart {
     width: chartWidth,
     height: chartHeight,
     title: 'Rate',
-    xLabel: 'time (s)',
     yUnit: 'bit/s',
     xMost: toNumber(curves.required.end),
     lines: [
@@ -180,7 +179,6 @@ function dataChart(hop: HopResult, curves: HopCurves): Chart {
     width: chartWidth,
     height: chartHeight,
     title: 'Cumulative data',
-    xLabel: 'time (s)',
     yUnit: 'bit',
     xMost: toNumber(curves.required.end),
     lines: [line('required', required), line('output', output)],
@@ -223,7 +221,6 @@ function backlogChart(hop: HopResult, curves: HopCurves): Chart {
     width: width - 8,
     height: stripHeight,
     title: 'Data that waits',
-    xLabel: 'time (s)',
     yUnit: 'bit',
     xMost: toNumber(curves.required.end),
     lines: [

@@ -1,7 +1,7 @@
 /** Systems of the published documents and experiments, and generators of random ones: for tests only. */
-import type { Exact } from './exact.ts';
-import { type Network, routeKey } from './network-text.ts';
-import { createProfile, type ProfileInput, type TrafficProfile } from './profile.ts';
+import type { Exact } from '../exact.ts';
+import { type Network, routeKey } from '../network-text.ts';
+import { createProfile, type ProfileInput, type TrafficProfile } from '../profile.ts';
 
 /** Mean rates of the documents' example application in its first seven seconds, in bit/s. */
 export const exampleRequired: readonly number[] = [800e3, 850e3, 1024e3, 1000e3, 1005e3, 1050e3, 1100e3];

@@ -2,10 +2,10 @@
  * A second, independent analysis for tests: all places of a network at once, from one instant at which any rate
  * changes to the next. It knows nothing of windows, of curves, or of the library's servers, links and meters.
  */
-import { add, divide, type Exact, lcm, less, min, multiply, sign, subtract } from './exact.ts';
-import { latencyOf, ratesOf, type TrafficProfile } from './profile.ts';
-import type { Cumulative, Steps } from './steps.ts';
-import type { SystemPlan, TransmitterPlan } from './system.ts';
+import { add, divide, type Exact, lcm, less, min, multiply, sign, subtract } from '../exact.ts';
+import { latencyOf, ratesOf, type TrafficProfile } from '../profile.ts';
+import type { Cumulative, Steps } from '../steps.ts';
+import type { SystemPlan, TransmitterPlan } from '../system.ts';
 
 export interface OracleHop {
   backlog: Exact;
