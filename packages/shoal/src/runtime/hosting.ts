@@ -45,6 +45,8 @@ export class Hosting {
   readonly #writers = new Map<number, LaneWriter>();
   #last: Promise<void> = Promise.resolve();
   #isBusy = 0;
+  /** No instance here needs the event loop, whatever it is doing. */
+  #hasOnlyParkable = false;
 
   constructor(options: {
     thread: ThreadRuntime;
@@ -72,14 +74,17 @@ export class Hosting {
     return msu;
   }
 
+  #hostedChanged(): void {
+    this.#hasOnlyParkable = [...this.#hosted.values()].every(
+      ({ instance: { graph } }) => graph.execution === 'sync' && graph.state !== 'pinned',
+    );
+  }
+
   /** A thread may park while nothing is under way here and no instance needs the event loop. */
   get canPark(): boolean {
-    if (this.#isBusy > 0 || this.#hosted.size === 0) return false;
-    for (const { instance } of this.#hosted.values()) {
-      const { execution, state } = instance.graph;
-      if (execution !== 'sync' || state === 'pinned' || instance.isDraining || instance.inProgress > 0)
-        return false;
-    }
+    if (!this.#hasOnlyParkable || this.#isBusy > 0 || this.#hosted.size === 0) return false;
+    for (const { instance } of this.#hosted.values())
+      if (instance.isDraining || instance.inProgress > 0) return false;
     return true;
   }
 
@@ -234,6 +239,7 @@ export class Hosting {
     instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
     checkHandlers(graph, instance.handlers);
     this.#hosted.set(body.instanceId, { instance, live });
+    this.#hostedChanged();
     return instance.handlers.onError !== undefined;
   }
 
@@ -266,6 +272,7 @@ export class Hosting {
     // What still waits ends as `shed: stopping`; its senders have other endpoints by now.
     hosted.instance.discard(shedCode('stopping'));
     this.#hosted.delete(id);
+    this.#hostedChanged();
     this.#thread.delete(id);
     this.#thread.requestTurn();
     await hosted.instance.handlers.onClose?.();

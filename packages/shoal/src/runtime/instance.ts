@@ -126,8 +126,9 @@ export class Instance {
   #publishQueue(): void {
     const stats = this.stats;
     const length = this.waiting;
-    stats[InstanceFloat.queueLength] = length;
     const window = stats[InstanceFloat.window] as number;
+    if (length === stats[InstanceFloat.queueLength] && window === stats[InstanceFloat.windowSeen]) return;
+    stats[InstanceFloat.queueLength] = length;
     if (stats[InstanceFloat.windowSeen] !== window) {
       stats[InstanceFloat.queueMin] = length;
       stats[InstanceFloat.queueMax] = length;

@@ -247,7 +247,10 @@ export class ThreadRuntime {
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
   nextDueAtMs(): number {
     const due = this.#due.nextDueAtMs();
-    const awaits = this.#list.some((instance) => instance.outbox.pendingRequests > 0);
-    return awaits ? Math.min(due, this.#nextExpiryMs) : due;
+    if (due <= this.#nextExpiryMs) return due;
+    const list = this.#list;
+    for (let i = 0; i < list.length; i++)
+      if ((list[i] as Instance).outbox.pendingRequests > 0) return this.#nextExpiryMs;
+    return due;
   }
 }

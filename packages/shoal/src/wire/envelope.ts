@@ -7,6 +7,19 @@ export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 const nobody: readonly InstanceId[] = [];
 const noOne = 0 as InstanceId;
 
+/** Provenances of one, which most are, by sender; made once. */
+const single: (readonly InstanceId[] | undefined)[] = [];
+/** Instance ids grow: those beyond get an array each time. */
+const singleMax = 4_096;
+
+function onlySender(sender: InstanceId): readonly InstanceId[] {
+  const known = single[sender];
+  if (known !== undefined) return known;
+  const made = Object.freeze([sender]);
+  if (sender < singleMax) single[sender] = made;
+  return made;
+}
+
 /**
  * A message with its header and payload, as a thread holds it. The header fields are what handlers see
  * ({@link Message}); the others are the runtime's.
@@ -32,7 +45,7 @@ export class Envelope implements Message {
 
   get provenance(): readonly InstanceId[] {
     if (this.sender === noOne) return this.prior;
-    if (this.prior.length === 0) return [this.sender];
+    if (this.prior.length === 0) return onlySender(this.sender);
     const extended =
       this.prior.length >= provenanceMax ? this.prior.slice(1 - provenanceMax) : this.prior.slice();
     extended.push(this.sender);

@@ -23,7 +23,13 @@ export function chooseKeyed(state: KeyedState): Choose {
     const owner = owners[bucketOf(flowKey)] as number;
     return owner === noEndpoint ? -1 : owner;
   };
-  if (former === null) return ownerOf;
+  if (former === null) {
+    // A single endpoint has every key: no need to look it up in a table that no cache holds.
+    const [first] = owners;
+    return first !== undefined && owners.every((owner) => owner === first)
+      ? () => (first === noEndpoint ? -1 : first)
+      : ownerOf;
+  }
   return (flowKey) => {
     const bucket = bucketOf(flowKey);
     const owner = owners[bucket] as number;
