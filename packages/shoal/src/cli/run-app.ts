@@ -53,6 +53,7 @@ async function startParts(
   const [machine, process] = onlyProcess(checked);
   const runtime = await startRuntime({
     appUrl,
+    graph,
     threads: process.threads,
     limits: deployment.limits,
     samplePeriodMs: deployment.samplePeriodMs,

@@ -18,10 +18,10 @@ const graphs = isSource ? 2 : 6;
 const killsPerGraph = isSource ? 8 : 18;
 
 const type: fc.Arbitrary<RandomType> = fc.record({
-  execution: fc.constantFrom('sync', 'sync', 'async'),
+  execution: fc.constantFrom('sync', 'sync', 'async', 'blocking'),
   concurrency: fc.integer({ min: 1, max: 4 }),
   order: fc.constantFrom('fifo', 'fifo', 'priority', 'edf'),
-  state: fc.constantFrom('none', 'instance'),
+  state: fc.constantFrom('none', 'instance', 'keyed', 'pinned'),
   instances: fc.integer({ min: 1, max: 2 }),
   deadlineMs: fc.constantFrom(0, 0, 3, 50),
   queueMaxMessages: fc.constantFrom(0, 0, 4, 32),
@@ -62,14 +62,23 @@ const randomGraph: fc.Arbitrary<RandomGraph & { readonly threads: number }> = fc
   });
 
 function place(graph: RandomGraph, threads: number): InitialThread[] {
-  const names = graph.types.flatMap((own, at) => Array.from({ length: own.instances }, () => `t${at}`));
-  return Array.from({ length: threads }, (_, n) => ({
-    name: `thread-${n}`,
-    core: -1,
-    nice: 0,
-    scheduling: 'fifo' as const,
-    instances: names.filter((_, at) => at % threads === n),
-  })).filter(({ instances }) => instances.length > 0);
+  const own: string[][] = [];
+  const shared: string[][] = Array.from({ length: threads }, () => []);
+  graph.types.forEach((type, at) => {
+    for (let n = 0; n < type.instances; n++) {
+      if (type.execution === 'blocking') own.push([`t${at}`]);
+      else shared[(at + n) % threads]?.push(`t${at}`);
+    }
+  });
+  return [...shared, ...own]
+    .filter((instances) => instances.length > 0)
+    .map((instances, n) => ({
+      name: `thread-${n}`,
+      core: -1,
+      nice: 0,
+      scheduling: 'fifo' as const,
+      instances,
+    }));
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

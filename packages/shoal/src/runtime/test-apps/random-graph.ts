@@ -6,6 +6,8 @@ import {
   type Edge,
   type ExecutionKind,
   type InPort,
+  type Key,
+  type KeyedStates,
   type Message,
   type OutPort,
   type PublishPort,
@@ -85,6 +87,7 @@ interface Live {
   now(): number;
   random(): number;
   count(name: string): void;
+  states(): KeyedStates<number>;
 }
 
 /** Sends on by every port, and counts what was accepted. */
@@ -111,6 +114,11 @@ function sendOn(live: Live, from: number, hop: number): void {
     else accepted = (port as PublishPort<Load>).publish(message, options);
     if (accepted === 'accepted') live.count('sent');
   });
+}
+
+/** Every other message of a key makes a state of it, which the next one ends. */
+function keepState(states: KeyedStates<number>, key: Key, hop: number): void {
+  if (!states.delete(key)) states.set(key, hop);
 }
 
 function work(type: RandomType, live: Live): void | Promise<void> {
@@ -143,6 +151,7 @@ function defineType(type: RandomType, at: number): App['msus'][number] {
       channel.unref();
       const handle = (payload: Load, message: Message): number | Promise<number> => {
         channel.postMessage([live.instanceId, message.id]);
+        if (type.state === 'keyed') keepState(live.states(), message.flowKey, payload.hop);
         sendOn(live, at, payload.hop);
         const working = work(type, live);
         return working === undefined ? payload.hop : working.then(() => payload.hop);
@@ -169,7 +178,7 @@ const app: App = defineApp({
     (edge, at): Edge => ({
       from: { msu: `t${edge.from}`, port: `out${at}` },
       to: { msu: `t${edge.to}`, port: edge.kind === 'request' ? 'ask' : 'tell' },
-      routing: edge.routing,
+      routing: graph.types[edge.to]?.state === 'keyed' ? 'keyed' : edge.routing,
     }),
   ),
 });
