@@ -43,7 +43,7 @@ interface Plan {
 }
 const fullPlan: Plan = {
   rounds: 5,
-  warmUpMs: 200,
+  warmUpMs: 800,
   latencyMs: 250,
   throughputMs: 400,
   trialMs: 300,
