@@ -5,6 +5,17 @@ import { makePayloads, type Payload } from './payload.ts';
 import type { HopSystem } from './system.ts';
 import { workerFile } from './worker-file.ts';
 
+/**
+ * The flags of this process that say how modules are found. A worker refuses others, of which Node 24's test runner sets
+ * some.
+ */
+function loaderFlags(): string[] {
+  return process.execArgv.flatMap((flag, at, all) => {
+    if (/^--(import|conditions)=/.test(flag)) return [flag];
+    return flag === '--import' || flag === '--conditions' ? [flag, all[at + 1] ?? ''] : [];
+  });
+}
+
 /** It has one setting that matters here, threads; a worker always has one task at a time. */
 export const workerpoolSystem: HopSystem = {
   name: 'workerpool, threads',
@@ -16,8 +27,8 @@ export const workerpoolSystem: HopSystem = {
       workerType: 'thread',
       minWorkers: 1,
       maxWorkers: 1,
-      // Else the worker is started without this process's flags and cannot load our sources.
-      workerThreadOpts: { execArgv: process.execArgv },
+      // Else the worker is started without them and cannot load our sources.
+      workerThreadOpts: { execArgv: loaderFlags() },
     });
     const call = async (payload: Payload): Promise<Payload> => await pool.exec('answer', [payload]);
     return sessionOf(call, makePayloads(kind), async () => await pool.terminate(true));
