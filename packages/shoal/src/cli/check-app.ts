@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type AppGraph, type Deployment, invalidApp, ShoalError } from '../model/index.ts';
+import { keepLoopsInterruptible } from '../runtime/index.ts';
 import type { CheckRequest, CheckResult } from './check-app-main.ts';
 
 /** Default of the milliseconds that an app module may take to load. */
@@ -37,6 +38,7 @@ function requireFile(given: string, noun: string): string {
 }
 
 function ask(request: CheckRequest, loadMaxMs: number): Promise<CheckResult> {
+  keepLoopsInterruptible();
   const worker = new Worker(entry, {
     name: 'shoal-check',
     workerData: request,

@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { defaultLimits, type Reply, type RequestPort, ShoalError } from '../model/index.ts';
-import { createGuest, type Guest } from '../runtime/index.ts';
+import { createGuest, endIdleWorker, type Guest } from '../runtime/index.ts';
 import { createIsolateApp, isolateGraph } from './isolate-app.ts';
 import type { HostReport, HostStart } from './isolate-host.ts';
 import { type IsolateOptions, type ResolvedIsolateOptions, resolveIsolateOptions } from './options.ts';
@@ -116,7 +116,7 @@ async function closeHost(host: Worker, guest: Guest, link: MessagePort, control:
   guest.close();
   link.close();
   control.close();
-  await host.terminate();
+  await endIdleWorker(host);
 }
 
 function settle(

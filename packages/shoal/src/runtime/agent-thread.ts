@@ -1,6 +1,7 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import { endIdleWorker } from './node-faults.ts';
 import {
   createThreadBlock,
   type ThreadBlock,
@@ -15,6 +16,12 @@ const entry = new URL(
   import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js',
   import.meta.url,
 );
+
+/**
+ * What Node 20 and 22 take by themselves. Node 24 takes 192, and one collection can then move more out of the young
+ * generation than the headroom that V8 leaves a heap at its limit to end in order: the process aborts.
+ */
+const maxYoungGenerationSizeMb = 48;
 
 export type ThreadAnswer =
   | { readonly isOk: true; readonly hasErrorHandler: boolean }
@@ -140,7 +147,9 @@ export class AgentThread {
       workerData,
       name: `shoal-${name}`,
       ...(limits.threadHeapMaxMiB > 0
-        ? { resourceLimits: { maxOldGenerationSizeMb: limits.threadHeapMaxMiB } }
+        ? {
+            resourceLimits: { maxOldGenerationSizeMb: limits.threadHeapMaxMiB, maxYoungGenerationSizeMb },
+          }
         : {}),
     });
   }
@@ -181,6 +190,12 @@ export class AgentThread {
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
   async terminate(): Promise<void> {
     if (this.#worker instanceof Worker) await this.#worker.terminate();
+    else this.#worker?.close();
+  }
+
+  /** Ends a thread that has nothing left to do. */
+  async end(): Promise<void> {
+    if (this.#worker instanceof Worker) await endIdleWorker(this.#worker);
     else this.#worker?.close();
   }
 

@@ -205,7 +205,7 @@ export class AgentThreads {
 
   stopThread(thread: AgentThread): void {
     thread.killReason = 'stop';
-    void within(thread.started, startMaxMs).then(() => thread.terminate());
+    void within(thread.started, startMaxMs).then(() => thread.end());
     this.#state.threads.delete(thread.id);
     this.#state.sampler.forgetThread(thread.id);
   }

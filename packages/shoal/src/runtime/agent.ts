@@ -147,7 +147,7 @@ export class Agent implements ControlBus {
     await within(Promise.all(threads.map((thread) => thread.started)), startMaxMs);
     await Promise.all(threads.map((thread) => within(thread.ask({ kind: 'stop' }), terminateMaxMs)));
     for (const thread of threads) thread.killReason = 'stop';
-    await within(Promise.all(threads.map((thread) => thread.terminate())), terminateMaxMs * 2);
+    await within(Promise.all(threads.map((thread) => thread.end())), terminateMaxMs * 2);
     for (const instance of this.#state.instances.values()) {
       if (this.#state.threads.get(instance.threadId)?.isRunning !== true) instance.settle();
     }

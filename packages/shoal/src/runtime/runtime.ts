@@ -15,6 +15,7 @@ import type { FatalReason, RuntimeLog } from './agent-state.ts';
 import type { InitialThread } from './agent-threads.ts';
 import { createMachineClock } from './clock.ts';
 import { loadGraph } from './describe.ts';
+import { keepLoopsInterruptible } from './node-faults.ts';
 
 export interface RuntimeOptions {
   /** URL of the app module (its default export is an app). */
@@ -59,6 +60,7 @@ export interface Runtime extends AsyncDisposable {
 
 /** Starts a runtime in this process. Throws `SHOAL_APP_LOAD`, `SHOAL_START_FAILED`. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  keepLoopsInterruptible();
   const appUrl = options.appUrl.toString();
   const clock = createMachineClock();
   const graph = options.graph ?? (await loadGraph(appUrl));

@@ -40,6 +40,12 @@ export const syncKinds: Readonly<Record<string, () => unknown>> = {
     const bomb = gzipSync(Buffer.alloc(2 ** 26));
     forever(() => gunzipSync(bomb));
   },
+  'arrays filled in a loop': () => {
+    const kept: unknown[] = [];
+    forever(() => {
+      kept[0] = new Array(1_000).fill(kept.length);
+    });
+  },
   'string that grows': () => {
     let text = '';
     forever(() => {
@@ -94,10 +100,12 @@ export const syncKinds: Readonly<Record<string, () => unknown>> = {
 
 /** In a handler that has returned a promise. */
 export const asyncKinds: Readonly<Record<string, () => Promise<unknown>>> = {
-  microtasks: async () => {
-    const again = (): Promise<void> => Promise.resolve().then(again);
-    await again();
-  },
+  // Not a chain of promises: that grows, and may reach the limit of the heap first.
+  microtasks: () =>
+    new Promise(() => {
+      const again = (): void => queueMicrotask(again);
+      again();
+    }),
   'async loop': async () => {
     for (;;) await null;
   },
