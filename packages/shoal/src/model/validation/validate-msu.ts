@@ -119,6 +119,7 @@ export function validateMsu(
     typeof type !== 'object' ||
     type === null ||
     typeof type.options !== 'object' ||
+    type.options === null ||
     type.in === undefined
   ) {
     const what = `msus[${index}] is ${show(msu)}, not an MSU type`;
