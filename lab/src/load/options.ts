@@ -72,6 +72,11 @@ export interface LoadOptions {
   readonly phases?: readonly LoadPhase[];
   /** A 99th-percentile lag above this marks the result as `late`. Default 20. */
   readonly lagMaxMs?: number;
+  /**
+   * Look at the clock without a pause instead of sleeping till the next send, which is up to 1 ms late: the core that
+   * the generator runs on is then busy all the time. Default false.
+   */
+  readonly spins?: boolean;
 }
 
 /** A kind whose requests are bytes, ready to send. Plain data: it can go to another process. */
@@ -101,6 +106,7 @@ export interface ResolvedLoadOptions {
   readonly seed: number;
   readonly phases: readonly LoadPhase[];
   readonly lagMaxMs: number;
+  readonly spins: boolean;
 }
 
 /** Thrown for options that cannot be used: `problems` lists everything that is wrong. */
@@ -198,5 +204,6 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     seed,
     phases: options.phases ?? [{ name: 'all', startMs: 0, endMs: options.durationMs }],
     lagMaxMs: options.lagMaxMs ?? 20,
+    spins: options.spins ?? false,
   };
 }

@@ -16,6 +16,8 @@ export interface RunningLoad {
 
 /** Longest sleep between two looks at the clock: bounds how late a timeout is noticed. */
 const tickMaxMs = 10;
+/** Between two looks for what has ended: a generator that spins would do nothing else. */
+const lookPeriodMs = 1;
 
 interface Pending extends Exchange {
   readonly kindIndex: number;
@@ -63,6 +65,8 @@ class Engine {
   readonly #cpuAtStart = process.cpuUsage();
   readonly #arrivals;
   #nextMs: number | undefined;
+  #nextLookMs = 0;
+  readonly #tick = (): void => this.tick();
   /** In order of intended time, hence of deadline. */
   #pending: Pending[] = [];
   #pendingHead = 0;
@@ -105,12 +109,16 @@ class Engine {
       this.#dispatch(this.#nextMs, nowMs);
       this.#nextMs = this.#arrivals.next();
     }
-    this.#expire(nowMs);
-    const openMs = this.#pending[this.#pendingHead]?.intendedMs ?? this.#nextMs ?? Number.POSITIVE_INFINITY;
-    const wholeMs = Math.min(nowMs, openMs, this.#secondsEndMs());
-    for (const second of this.#recorder.takeSeconds(wholeMs)) this.#onSecond(second);
-    if (this.#nextMs === undefined && this.#pendingHead === this.#pending.length) this.#end(nowMs);
-    else setTimeout(() => this.tick(), Math.min(tickMaxMs, (this.#nextMs ?? nowMs + tickMaxMs) - nowMs));
+    if (nowMs >= this.#nextLookMs) {
+      this.#nextLookMs = nowMs + lookPeriodMs;
+      this.#expire(nowMs);
+      const openMs = this.#pending[this.#pendingHead]?.intendedMs ?? this.#nextMs ?? Number.POSITIVE_INFINITY;
+      const wholeMs = Math.min(nowMs, openMs, this.#secondsEndMs());
+      for (const second of this.#recorder.takeSeconds(wholeMs)) this.#onSecond(second);
+      if (this.#nextMs === undefined && this.#pendingHead === this.#pending.length) return this.#end(nowMs);
+    }
+    if (this.#options.spins) setImmediate(this.#tick);
+    else setTimeout(this.#tick, Math.min(tickMaxMs, (this.#nextMs ?? nowMs + tickMaxMs) - nowMs));
   }
 
   #nowMs(): number {

@@ -201,7 +201,7 @@ export class Outbox {
     const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
     const expiresAtMs =
       route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
-    const correlation = this.#pending.add({ onReply, cause, routeId: route.edge.id }, expiresAtMs);
+    const correlation = this.#pending.add({ onReply, cause, replyCodec: route.replyCodec }, expiresAtMs);
     let accepted: Acceptance;
     if (correlation === 0) {
       accepted = this.#refuse('too-many-requests');

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Envelope } from '../wire/index.ts';
 import { type PendingRequest, PendingRequests } from './pending-requests.ts';
 
-function request(routeId: number): PendingRequest {
-  return { routeId, cause: null, onReply: () => {} };
+/** Told from others by the id of its cause. */
+function request(id: number): PendingRequest {
+  const cause = new Envelope();
+  cause.id = id;
+  return { cause, replyCodec: null, onReply: () => {} };
 }
+const idOf = (found: PendingRequest | null): number | null => found?.cause?.id ?? null;
 
 type Step =
   | { kind: 'ask'; expiresAtMs: number }
@@ -42,10 +47,10 @@ test('every request is answered once at most, by its own reply, however slots ar
           const target = asked[step.which];
           if (target === undefined) continue;
           const found = pending.remove(target.correlation, target.messageId);
-          assert.equal(found?.routeId ?? null, target.isOpen ? target.messageId : null);
+          assert.equal(idOf(found), target.isOpen ? target.messageId : null);
           target.isOpen = false;
         } else if (step.kind === 'expire') {
-          const expired = pending.expire(step.nowMs).map(({ routeId }) => routeId);
+          const expired = pending.expire(step.nowMs).map((found) => idOf(found) ?? Number.NaN);
           const due = open().filter(({ expiresAtMs }) => expiresAtMs <= step.nowMs);
           assert.deepEqual(
             expired.sort((a, b) => a - b),
@@ -71,7 +76,7 @@ test('a reply to a predecessor of the instance is known by nobody', () => {
   now.identify(correlation, 2 ** 36 + 1_000);
   assert.equal(correlation, old);
   assert.equal(now.remove(old, 1_000), null);
-  assert.equal(now.remove(correlation, 2 ** 36 + 1_000)?.routeId, 2);
+  assert.equal(idOf(now.remove(correlation, 2 ** 36 + 1_000)), 2);
 });
 
 test('correlations that never were are known by nobody', () => {

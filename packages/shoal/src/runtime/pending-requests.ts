@@ -1,5 +1,5 @@
 import type { Reply } from '../model/index.ts';
-import type { Envelope } from '../wire/index.ts';
+import type { Codec, Envelope } from '../wire/index.ts';
 
 /** Called with the reply to a request, however it ends. */
 export type OnReply = (reply: Reply<unknown>) => void;
@@ -9,8 +9,8 @@ export interface PendingRequest {
   readonly onReply: OnReply;
   /** The message in whose chain the request was made. */
   readonly cause: Envelope | null;
-  /** The route it went by: knows the codec of the reply. */
-  readonly routeId: number;
+  /** Of the reply, if it comes from another thread. */
+  readonly replyCodec: Codec | null;
 }
 
 /**

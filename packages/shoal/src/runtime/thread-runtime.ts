@@ -201,6 +201,7 @@ export class ThreadRuntime {
         this.nowMs < endsAt &&
         instance.chooseNext(scheduling) <= this.#othersRank
       );
+      instance.settleTime();
     }
     if (this.#running !== 0) {
       this.#running = 0;
