@@ -9,7 +9,7 @@ test('a spread is the middle value and the extremes, without the runs that have 
   assert.deepEqual(spreadOf([4, 1]), { median: 2.5, min: 1, max: 4 });
   assert.equal(spreadOf([null, null]), null);
   fc.assert(
-    fc.property(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1 }), (values) => {
+    fc.property(fc.array(fc.double({ noNaN: true, min: -1e15, max: 1e15 }), { minLength: 1 }), (values) => {
       const { median, min, max } = spreadOf(values)!;
       assert.ok(values.filter((value) => value <= median).length * 2 >= values.length);
       assert.ok(values.filter((value) => value >= median).length * 2 >= values.length);

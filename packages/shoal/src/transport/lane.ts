@@ -74,8 +74,11 @@ export const shedCode = (reason: (typeof sheddingReasons)[number]): number =>
 
 /** Waiting time that is worth one step of priority, so that nothing starves: milliseconds. */
 export const priorityAgeMs = 1_000;
-/** Messages without a deadline come after all with one, in order of acceptance. */
-const noDeadlineRank = 1e13;
+/**
+ * Messages without a deadline come after all with one, in order of acceptance. 30 years of uptime; larger, the sum would
+ * lose the microseconds in which that order is.
+ */
+const noDeadlineRank = 1e12;
 
 /** What messages are compared by in an order: the smaller is sooner. Milliseconds of the machine's clock, shifted. */
 export function rankOf(
