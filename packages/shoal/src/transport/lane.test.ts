@@ -109,7 +109,10 @@ test('ranks: fifo by time, priority by time less a second a step, edf by deadlin
   assert.ok(rankOf('priority', 1_500, 1, 0) < rankOf('priority', 600, 0, 0));
   assert.ok(rankOf('priority', 1_500, 1, 0) > rankOf('priority', 499, 0, 0), 'waiting overtakes priority');
   assert.ok(rankOf('edf', 0, 0, 10) < rankOf('edf', 0, 0, 11));
-  assert.ok(rankOf('edf', 0, 0, 1e12) < rankOf('edf', 0, 0, Number.POSITIVE_INFINITY));
+  const thirtyYearsMs = 30 * 365 * 86_400_000;
+  const none = Number.POSITIVE_INFINITY;
+  assert.ok(rankOf('edf', 0, 0, thirtyYearsMs) < rankOf('edf', 0, 0, none));
+  assert.ok(rankOf('edf', thirtyYearsMs, 0, none) < rankOf('edf', thirtyYearsMs + 0.001, 0, none));
 });
 
 type Step =
