@@ -56,6 +56,20 @@ test('a server that stalls for half a second cannot hide it: latency counts from
   });
 });
 
+test('a generator that spins sends what one that sleeps would, and keeps its core busy', async () => {
+  await withServer(
+    http.createServer((_, response) => response.end('x')),
+    async (port) => {
+      const sleeping = await startLoad({ ...base(port), durationMs: 1_000 }).done;
+      const spinning = await startLoad({ ...base(port), durationMs: 1_000, spins: true }).done;
+      const [slept, spun] = [sleeping.phases[0]!, spinning.phases[0]!];
+      assert.equal(spun.sent, slept.sent);
+      assert.equal(spun.ok, spun.sent);
+      assert.ok(spinning.generator.cpuSeconds > sleeping.generator.cpuSeconds);
+    },
+  );
+});
+
 test('every request ends in exactly one outcome, whatever the server does', async () => {
   let count = 0;
   const server = http.createServer((request, response) => {
