@@ -62,8 +62,8 @@ const replyRetryMs = 1;
 const replyRetryMaxMs = 5_000;
 
 /**
- * Where events of a type last shorter on average, and none has a run limit, a few share one reading of the clock, which
- * costs 36 ns. With a run limit each event must have its own: it is what the limit is measured from.
+ * Events of a type without a run limit share readings of the clock, 36 ns each, while they last less than this on average,
+ * so many at a time. With a run limit each event must have its own: it is what the limit is measured from.
  */
 const shortEventMs = 0.002;
 const eventsPerReading = 4;

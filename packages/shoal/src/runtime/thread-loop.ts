@@ -140,7 +140,7 @@ export function startThreadLoop(
 
   const resolved = Promise.resolve();
   // Called from anywhere outside of a turn: after a socket's callback, in a continuation. A microtask costs less than
-  // the next-tick queue: 4 % more requests a second at the web server.
+  // the next-tick queue: of the web server's thread 1 instead of 3 %, by profile.
   thread.onTurnWanted = () => {
     if (isScheduled || isClosed) return;
     isScheduled = true;
