@@ -5,7 +5,8 @@
 //
 // Unit and integration tests are `src/**/*.test.ts`; those named `*.integration.test.ts` start threads,
 // processes or sockets, and run from dist as well, because that is what users run.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import path from 'node:path';
 
@@ -13,10 +14,35 @@ const root = path.resolve(import.meta.dirname, '..');
 process.chdir(root);
 const words = process.argv.slice(2);
 
-function run(title, command, args, env = {}) {
+// A test file, and a step, that take longer hang: they are ended, and the run fails. Usual: 1 minute, 5 minutes.
+const fileMaxMs = 8 * 60_000;
+const stepMaxMs = 25 * 60_000;
+
+async function run(title, command, args, env = {}) {
   process.stdout.write(`\n── ${title}\n`);
   const started = process.hrtime.bigint();
-  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  // A process group of its own, so that whatever it started can be ended with it.
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env }, detached: true });
+  const end = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // All of it is gone.
+    }
+  };
+  const interrupted = () => {
+    end();
+    process.exit(1);
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  const timer = setTimeout(() => {
+    process.stdout.write(`── ${title}: not over within ${stepMaxMs / 60_000} minutes, ended\n`);
+    end();
+  }, stepMaxMs);
+  const [status] = await once(child, 'exit');
+  clearTimeout(timer);
+  end(); // What outlived it would keep our output open.
+  process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   process.stdout.write(`── ${title}: ${status === 0 ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
   if (status !== 0) process.exit(status ?? 1);
@@ -42,13 +68,13 @@ const built = sources
   .filter((file) => file.endsWith('.integration.test.ts'))
   .map((file) => file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'));
 
-const nodeTest = ['--test', '--test-concurrency=2', '--test-reporter=spec'];
+const nodeTest = ['--test', '--test-concurrency=2', '--test-reporter=spec', `--test-timeout=${fileMaxMs}`];
 const fromSource = ['--conditions=source', '--import', path.join(root, 'scripts/strip-types.mjs')];
 
-run('types', 'node_modules/.bin/tsc', ['-b']);
-if (words.length === 0) run('lint', 'node_modules/.bin/biome', ['ci', '.']);
-run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...sources], {
+await run('types', 'node_modules/.bin/tsc', ['-b']);
+if (words.length === 0) await run('lint', 'node_modules/.bin/biome', ['ci', '.']);
+await run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...sources], {
   NODE_NO_WARNINGS: '1',
 });
 if (words.length === 0 && built.length > 0)
-  run('integration tests from dist', process.execPath, [...nodeTest, ...built]);
+  await run('integration tests from dist', process.execPath, [...nodeTest, ...built]);

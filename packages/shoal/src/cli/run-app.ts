@@ -65,6 +65,9 @@ async function startParts(
     onFatal: options.onFatal,
   });
   try {
+    const reported = new Promise<void>((resolve) => {
+      runtime.bus.onReport(() => resolve());
+    });
     const controller = createController({
       graph,
       deployment,
@@ -77,6 +80,8 @@ async function startParts(
     });
     const token = createToken();
     const source = createControlSource(controller, runtime.bus);
+    // Before the first report there is nothing to show: whoever asked would be told that nothing runs.
+    await reported;
     const endpoint = await startControlEndpoint({ source, token, port: options.controlPort });
     const run = { app: graph.name, pid: globalThis.process.pid, port: endpoint.port, token };
     return [runtime, controller, endpoint, writeRunFile(runDirectory, run)];

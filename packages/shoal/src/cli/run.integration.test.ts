@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
-import { command, fixtures, startCommand } from './test-command.ts';
+import { after, afterEach, describe, test } from 'node:test';
+import { command, fixtures, killCommands, startCommand, waitUntil } from './test-command.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-run-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -23,7 +22,9 @@ function runFileOf(name: string): { readonly file: string; readonly port: number
   return { file, port, token };
 }
 
-describe('shoal run', { timeout: 120_000 }, () => {
+describe('shoal run', () => {
+  afterEach(killCommands);
+
   test('serves until SIGTERM; meanwhile top, decisions, explain and orders find it without arguments', async () => {
     const running = startCommand(['run', app('steady.mjs')], env);
     await running.seen('app "steady" runs');
@@ -46,7 +47,7 @@ describe('shoal run', { timeout: 120_000 }, () => {
       return (await fetch(`http://127.0.0.1:${port}${target}`, { headers })).text();
     };
     // The view follows the reports, by a sample period.
-    while (!(await get('/v1/view')).includes('"isClone":true')) await wait(20);
+    await waitUntil('the view has the clone', async () => (await get('/v1/view')).includes('"isClone":true'));
     const top = await command(['top'], env);
     assert.match(top.stdout, /^shoal top: steady \|/);
     assert.match(top.stdout, /work#\d+ \+ /);
@@ -91,7 +92,7 @@ describe('shoal run', { timeout: 120_000 }, () => {
     process.kill(pid, 'SIGKILL');
     const text = await running.seen('started again: ');
     assert.match(text, /ERROR supervisor: .*SIGKILL[\s\S]*WARN supervisor: starting it again \(restart 1\)/);
-    while ((await command(['top', '--json'], env)).status !== 0);
+    await waitUntil('top finds the new process', async () => (await command(['top'], env)).status === 0);
     assert.notEqual(runFileOf('steady').token, before.token);
     running.child.kill('SIGTERM');
     assert.equal((await running.ended).status, 0);

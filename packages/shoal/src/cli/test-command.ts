@@ -1,6 +1,8 @@
 /** For tests: runs the real `shoal` command, from source or from `dist`, as the test itself runs. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const main: string = fileURLToPath(
@@ -23,6 +25,28 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+/** Commands that run. */
+const started = new Set<ChildProcess>();
+
+/** Kills the commands that still run: those of a test that failed must not be seen by the next one. */
+export async function killCommands(): Promise<void> {
+  await Promise.all(
+    [...started].map((child) => {
+      child.kill('SIGKILL');
+      return once(child, 'close');
+    }),
+  );
+}
+
+/** Looks again until it is true; throws when it is not after 30 seconds. */
+export async function waitUntil(what: string, look: () => Promise<boolean>): Promise<void> {
+  const endsAt = performance.now() + 30_000;
+  while (!(await look())) {
+    if (performance.now() > endsAt) throw new Error(`not within 30 s: ${what}`);
+    await sleep(20);
+  }
+}
+
 /** Starts `shoal` with these arguments. */
 export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn(
@@ -35,6 +59,7 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
   );
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
+  started.add(child);
   let stdout = '';
   let stderr = '';
   const watchers = new Set<() => void>();
@@ -52,6 +77,7 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (status) => {
       process.off('exit', kill);
+      started.delete(child);
       resolve({ status, stdout, stderr });
     });
   });

@@ -361,9 +361,4 @@ export class Agent implements ControlBus {
       instance.stats[InstanceFloat.window] = this.#window;
     for (const listener of this.#listeners) listener(report);
   }
-
-  /** Takes a sample now: for tests, and before the end. */
-  sampleNow(): void {
-    this.#sample();
-  }
 }

@@ -4,13 +4,12 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { type Controller, createController } from '../../controller/index.ts';
 import { createSeededRandom, deriveDeployment } from '../../model/index.ts';
 import { type Runtime, startRuntime } from '../../runtime/index.ts';
 import { createToken } from '../run-directory.ts';
-import { fixtures } from '../test-command.ts';
+import { fixtures, waitUntil } from '../test-command.ts';
 import { createControlSource } from './control-source.ts';
 import { bodyMaxBytes, type ControlEndpoint, connectionsMax, startControlEndpoint } from './server.ts';
 
@@ -288,12 +287,8 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
   });
 
   test('has metrics for Prometheus: counters, gauges and a histogram of the real figures', async () => {
-    while (
-      !/^shoal_messages_done_total\{[^}]*msu="work"[^}]*\} [1-9]/m.test(
-        (await ask({ path: '/metrics' })).body,
-      )
-    )
-      await wait(20);
+    const hasWorked = /^shoal_messages_done_total\{[^}]*msu="work"[^}]*\} [1-9]/m;
+    await waitUntil('work was done', async () => hasWorked.test((await ask({ path: '/metrics' })).body));
     const { status, body, headers } = await ask({ path: '/metrics' });
     assert.equal(status, 200);
     assert.match(String(headers['content-type']), /^text\/plain/);
@@ -326,12 +321,13 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
     assert.match(decision.text, /clone work work#\d+ on local\/main, because ordered by a person/);
     const added = decision.placements[0]?.instanceId ?? 0;
     // The view follows the reports, by a sample period.
-    while (!(await ask({ path: `/v1/explain/${added}` })).body.includes('"text"')) await wait(20);
+    const explained = (): Promise<Answer> => ask({ path: `/v1/explain/${added}` });
+    await waitUntil('the clone is explained', async () => (await explained()).body.includes('"text"'));
     const body = JSON.stringify({ instanceId: added });
     const removed = await ask({ method: 'POST', path: '/v1/remove', headers: json, body });
     assert.equal(removed.status, 200, removed.body);
     assert.match((await ask({ path: '/v1/decisions' })).body, /ordered by a person/);
-    while ((await ask({ path: `/v1/explain/${added}` })).status !== 404) await wait(20);
+    await waitUntil('the clone is gone', async () => (await explained()).status === 404);
     const again = await ask({ method: 'POST', path: '/v1/remove', headers: json, body });
     assert.equal(again.status, 404, again.body);
   });
