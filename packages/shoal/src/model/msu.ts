@@ -192,12 +192,8 @@ type Handler<P> =
       ? (payload: Q, message: Message) => R | Promise<R>
       : never;
 
-/** The live half of an instance: a handler per in-port and per timer, and what to do at the edges of its life. */
-export type Handlers<In extends InPorts, T extends TimerSpecs> = {
-  readonly [K in keyof In]: Handler<In[K]>;
-} & {
-  readonly [K in keyof T as string extends K ? never : K]: () => void | Promise<void>;
-} & {
+/** Handlers that every type may have, beside those of its ports and timers. */
+export type LifeHandlers = {
   /** A message that this instance handled has failed further on: free what is held for it. */
   readonly onError?: (notice: ErrorNotice) => void;
   /** No new work comes. Resolve when nothing is held any more (connections ended, say); there is a deadline. */
@@ -208,6 +204,14 @@ export type Handlers<In extends InPorts, T extends TimerSpecs> = {
   readonly exportState?: (key: Key) => unknown;
   /** `keyed` types whose keys can move: puts an exported state in. */
   readonly importState?: (key: Key, state: unknown) => void;
+};
+
+/** The live half of an instance: a handler per in-port and per timer, and what to do at the edges of its life. */
+// One mapped type with declared names only: with an index signature the parameters of LifeHandlers would be `any`.
+export type Handlers<In extends InPorts, T extends TimerSpecs> = LifeHandlers & {
+  readonly [K in keyof In | keyof T as string extends K ? never : K]: K extends keyof In
+    ? Handler<In[K]>
+    : () => void | Promise<void>;
 };
 
 /** A named port of a named type: what `connect` takes. */

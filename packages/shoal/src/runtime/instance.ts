@@ -14,14 +14,12 @@ import {
   type FailureReason,
   failureReasons,
   type GraphMsu,
-  type Handlers,
-  type InPorts,
   type InstanceId,
   type Key,
+  type LifeHandlers,
   type QueueOrder,
   type Reply,
   sheddingReasons,
-  type TimerSpecs,
 } from '../model/index.ts';
 import { doneCode, ends, failedCode, type LaneReader, shedCode } from '../transport/index.ts';
 import { bucketOf, type Codec, createCodec, DecodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
@@ -34,7 +32,7 @@ import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './s
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 type AnyHandler = (payload: unknown, message: Envelope) => unknown;
-type AnyHandlers = Handlers<InPorts, TimerSpecs> & Readonly<Record<string, unknown>>;
+type AnyHandlers = LifeHandlers & Readonly<Record<string, unknown>>;
 
 export interface LivePort {
   readonly name: string;

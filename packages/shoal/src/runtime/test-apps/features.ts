@@ -166,7 +166,7 @@ const passer = defineMsu({
       context.count('passed');
       context.out.on.send(payload);
     },
-    onError: (notice: ErrorNotice) => {
+    onError: (notice) => {
       context.count('told');
       context.log('info', 'notice', { notice });
     },
@@ -310,7 +310,7 @@ const driver = defineMsu({
         }
         result('end', {});
       },
-      onError: (notice: ErrorNotice) => {
+      onError: (notice) => {
         notices.push(notice);
       },
     };
