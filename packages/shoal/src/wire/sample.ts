@@ -132,7 +132,6 @@ export interface RuntimeEvent {
     | 'thread-replaced'
     | 'instance-given-up'
     | 'run-limit-kill'
-    | 'process-restarted'
     | 'instance-lost';
   readonly threadId: ThreadId;
   readonly instanceId: InstanceId;
