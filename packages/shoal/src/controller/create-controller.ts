@@ -74,8 +74,8 @@ class LiveController implements Controller {
     this.#clock = clock;
     this.#log = options.log ?? (() => undefined);
     bus.onReport((report) => this.#onReport(report));
-    // Reports drive everything while they come; this is for when they do not.
-    this.#timer = setInterval(() => this.tick(), deployment.samplePeriodMs);
+    // Reports drive everything while they come; this is for when they do not: each report puts it off.
+    this.#timer = setInterval(() => this.tick(), 1.5 * deployment.samplePeriodMs);
     this.#timer.unref();
   }
 
@@ -127,7 +127,9 @@ class LiveController implements Controller {
   }
 
   #onReport(report: Report): void {
-    if (!this.#isClosed) this.#send(this.#core.report(report, this.#clock.now()));
+    if (this.#isClosed) return;
+    this.#timer.refresh();
+    this.#send(this.#core.report(report, this.#clock.now()));
   }
 
   #order(order: Order): Promise<Decision> {

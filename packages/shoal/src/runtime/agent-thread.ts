@@ -130,6 +130,7 @@ export class AgentThread {
   #startWorker(): Worker {
     const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
     Atomics.store(this.block.words, ThreadWord.running, 0);
+    Atomics.store(this.block.words, ThreadWord.parked, 0);
     const workerData: ThreadStart = {
       threadId,
       name,
@@ -179,6 +180,11 @@ export class AgentThread {
   /** Whether it has gone through its loop since it was rung. */
   get hasBeaten(): boolean {
     return (this.block.floats[ThreadFloat.beatAt] as number) >= this.unansweredSinceMs;
+  }
+
+  /** Whether it waits on its bell, running no code: it need not be rung to know that it lives. */
+  get isParked(): boolean {
+    return Atomics.load(this.block.words, ThreadWord.parked) === 1;
   }
 
   /** Wakes the thread. */

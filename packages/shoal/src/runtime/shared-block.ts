@@ -16,6 +16,8 @@ export const ThreadWord = {
   running: 2,
   /** Kernel id of the thread; 0: not known. */
   tid: 3,
+  /** 1 while the thread is parked: it runs no code, and wakes by itself before long. */
+  parked: 4,
 } as const;
 
 /** 64-bit floats of a thread's block. */

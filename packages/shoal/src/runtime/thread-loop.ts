@@ -133,7 +133,9 @@ export function startThreadLoop(
       if (thread.nowMs >= until) break;
       if (hasMore) continue;
       spin(seen);
+      Atomics.store(bell, ThreadWord.parked, 1);
       Atomics.wait(bell, ThreadWord.bell, seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
+      Atomics.store(bell, ThreadWord.parked, 0);
     }
     schedule(setImmediate);
   };
