@@ -26,7 +26,7 @@ import { InstanceFloat } from './shared-block.ts';
  * such a beat: each time that the agent wakes takes 0.1 ms from the threads of its core.
  */
 const beatMaxMs = 50;
-/** Every thread that is not parked is woken this often, whatever happened to a bell; parked ones wake by themselves. */
+/** A thread that serves and is not parked is woken this often, whatever happened to a bell; parked ones wake by themselves. */
 const ringPeriodMs = 100;
 /** Answers to commands that are remembered (I2). */
 const commandsMax = 10_000;
@@ -121,7 +121,7 @@ export class Agent implements ControlBus {
       this.#watcher.findRunaways();
       if (beats % beatsPerRing === 0) {
         for (const thread of this.#state.threads.values()) {
-          if (thread.isParked) continue;
+          if (thread.isParked || thread.instances.size === 0) continue;
           if (thread.hasBeaten) thread.unansweredSinceMs = now;
           thread.ring();
         }
