@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
 import { test } from 'node:test';
-import { fetchOnce } from './test/client.ts';
+import { connectClient, fetchOnce, request } from './test/client.ts';
 import { startRedis } from './test/redis.ts';
 import { clusterOfTwo, monolith, nodeHttps, type ServerKind, shoalApp, startServer } from './test/servers.ts';
 
@@ -64,6 +66,35 @@ test('searches beyond what can be done in time are refused at once with the time
   assert.ok(refused.length > 0);
   for (const response of refused) assert.match(response, /Retry-After: 1/);
   assert.match(await fetchOnce(server.port, '/object/1'), /200 OK/);
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
+test('handshakes beyond the bound wait for their turn, and connections beyond those that may wait are closed', async () => {
+  const server = await startServer(shoalApp, {
+    SHOAL_WEB_HANDSHAKES_MAX: '2',
+    SHOAL_WEB_HANDSHAKES_WAITING_MAX: '3',
+  });
+  const open = async (): Promise<net.Socket> => {
+    const socket = net.connect({ host: '127.0.0.1', port: server.port });
+    socket.on('error', () => undefined).resume();
+    await once(socket, 'connect');
+    return socket;
+  };
+  // They say nothing, and are in progress until they time out, or go.
+  const silent = [await open(), await open()];
+  const waiting = [await open(), await open(), await open()];
+  const refused = await Promise.all([open(), open(), open(), open()]);
+  await Promise.all(refused.map((socket) => socket.destroyed || once(socket, 'close')));
+  assert.ok([...silent, ...waiting].every((socket) => !socket.destroyed));
+  for (const socket of silent) socket.destroy();
+  const answers = waiting.map(async (socket) => {
+    socket.removeAllListeners('data').pause();
+    const client = await connectClient(server.port, { socket });
+    client.send(request('/object/1'));
+    await client.until(/200 OK/);
+    client.destroy();
+  });
+  await Promise.all(answers);
   assert.equal(await server.stop(), 0, server.errors());
 });
 

@@ -181,6 +181,11 @@ class Reader {
       this.#beginNext();
     });
     socket.on('error', () => undefined);
+    // A client that goes in the middle of its handshake leaves its place to the next. Without flow the end is not seen.
+    socket.once('end', () => {
+      if (!isOver) socket.destroy();
+    });
+    socket.resume();
     socket.once('close', () => {
       if (isOver) return;
       end();

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCertificate } from '../tls/certificate.ts';
 
@@ -86,6 +87,12 @@ function writeCertificate(folder: string): string {
   return pair.certificate;
 }
 
+/** Servers that run: a test that fails leaves its own behind. */
+const started = new Set<ChildProcess>();
+after(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
 /** Starts a server on a free port with a certificate of its own; resolves when it listens. */
 export async function startServer(
   kind: ServerKind,
@@ -103,6 +110,8 @@ export async function startServer(
       ...environment,
     },
   });
+  started.add(child);
+  child.once('close', () => started.delete(child));
   let errors = '';
   child.stderr.on('data', (bytes) => {
     errors += bytes;

@@ -1,15 +1,20 @@
 /**
- * Finds and ends threads that run away. One that does not end within `terminateMaxMs` of being told can only be
- * ended with its process: then `onFatal` is called, and the supervisor starts another.
+ * Finds and ends threads that run away. One that does not end although it has had `terminateMaxMs` can only be ended
+ * with its process: then `onFatal` is called, and the supervisor starts another.
  */
 import { instanceId } from '../model/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentState } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
+import { openThreadReader } from './procfs/index.ts';
 import { ThreadFloat, ThreadWord } from './shared-block.ts';
 
 /** A thread that is told to end and has not after so long is in native code: the process must go. */
 export const terminateMaxMs = 250;
+/** Between two looks at whether it has ended. */
+const endingLookMs = 25;
+/** Time in which it waits for a core is not its fault and does not count, as long as this is not over. */
+const starvedMaxMs = 5_000;
 /** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
 const beatGraceMs = 150;
 /** `create()` of a type may keep its thread this long, whatever the run limits there. */
@@ -20,6 +25,17 @@ export class AgentWatch {
 
   constructor(state: AgentState) {
     this.#state = state;
+  }
+
+  /** Whether code on the thread has a run limit. */
+  watches(thread: AgentThread): boolean {
+    return this.#limited(thread).length > 0;
+  }
+
+  #limited(thread: AgentThread): AgentInstance[] {
+    return [...thread.instances]
+      .flatMap((id) => this.#state.instances.get(id) ?? [])
+      .filter((instance) => instance.msu.runLimitMs > 0);
   }
 
   /** Kills threads whose event runs over its limit, or that do not go through their loop. */
@@ -43,9 +59,7 @@ export class AgentWatch {
 
   /** Code outside of events (continuations, socket callbacks) shows only by the thread's loop standing still. */
   #findStuck(thread: AgentThread, now: number): AgentInstance | null {
-    const limited = [...thread.instances]
-      .flatMap((id) => this.#state.instances.get(id) ?? [])
-      .filter((instance) => instance.msu.runLimitMs > 0);
+    const limited = this.#limited(thread);
     if (limited.length === 0) return null;
     const least = limited.reduce((a, b) => (a.msu.runLimitMs <= b.msu.runLimitMs ? a : b));
     // A thread that nobody has rung is at rest, not stuck, however late the agent itself is.
@@ -62,13 +76,36 @@ export class AgentWatch {
     this.#state.event('run-limit-kill', thread.id, instance, detail);
     const generation = thread.generation;
     void thread.terminate();
-    setTimeout(() => {
-      if (!thread.isRunning || thread.generation !== generation) return;
+    this.#expectEnd(thread, generation, () =>
       this.#state.options.onFatal({
         msu: instance.msu.name,
         instanceId: instance.id,
         detail: `${detail}, and its thread did not end within ${terminateMaxMs} ms`,
-      });
-    }, terminateMaxMs).unref();
+      }),
+    );
+  }
+
+  /** Calls back if the thread has not ended when it has had the time: on a core, or blocked. */
+  #expectEnd(thread: AgentThread, generation: number, onStuck: () => void): void {
+    const { clock } = this.#state.options;
+    const reader = openThreadReader(Atomics.load(thread.block.words, ThreadWord.tid));
+    const toldAt = clock.now();
+    let lastAt = toldAt;
+    let lastCpuMs = reader.read()?.cpuMs ?? 0;
+    let hadMs = 0;
+    const timer = setInterval(() => {
+      const hasEnded = !thread.isRunning || thread.generation !== generation;
+      const now = clock.now();
+      const figures = reader.read();
+      hadMs += figures?.isRunnable === true ? Math.max(0, figures.cpuMs - lastCpuMs) : now - lastAt;
+      lastAt = now;
+      lastCpuMs = figures?.cpuMs ?? lastCpuMs;
+      const isStuck = hadMs >= terminateMaxMs || now - toldAt >= starvedMaxMs;
+      if (!hasEnded && !isStuck) return;
+      clearInterval(timer);
+      reader.close();
+      if (!hasEnded) onStuck();
+    }, endingLookMs);
+    timer.unref();
   }
 }

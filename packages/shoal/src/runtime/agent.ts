@@ -26,8 +26,12 @@ import { InstanceFloat } from './shared-block.ts';
  * such a beat: each time that the agent wakes takes 0.1 ms from the threads of its core.
  */
 const beatMaxMs = 50;
-/** A thread that serves and is not parked is woken this often, whatever happened to a bell; parked ones wake by themselves. */
+/**
+ * A thread with a run limit is woken this often, to see that it still goes through its loop; others, in case something
+ * happened to a bell, once in so many times. Those that are parked wake by themselves.
+ */
 const ringPeriodMs = 100;
+const ringsBetweenOthers = 10;
 /** Answers to commands that are remembered (I2). */
 const commandsMax = 10_000;
 
@@ -119,15 +123,17 @@ export class Agent implements ControlBus {
       lastBeatMs = now;
       beats++;
       this.#watcher.findRunaways();
-      if (beats % beatsPerRing === 0) {
-        for (const thread of this.#state.threads.values()) {
-          if (thread.isParked || thread.instances.size === 0) continue;
-          if (thread.hasBeaten) thread.unansweredSinceMs = now;
-          thread.ring();
-        }
-      }
+      if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
       if (beats % beatsPerSample === 0) this.#sample();
     }, beatMs);
+  }
+
+  #ring(now: number, isForAll: boolean): void {
+    for (const thread of this.#state.threads.values()) {
+      if (thread.isParked || !(isForAll || this.#watcher.watches(thread))) continue;
+      if (thread.hasBeaten) thread.unansweredSinceMs = now;
+      thread.ring();
+    }
   }
 
   /**

@@ -17,7 +17,7 @@ import {
 test('a thread whose name holds parentheses and blanks is read all the same', () => {
   const text =
     '77 (a) b (c)) S 1 2 3 0 -1 4194560 3055 237323 4 1 250 34 454 260 20 5 11 0 143152 5124096 928';
-  assert.deepEqual(parseStat(text), { minorFaults: 3055, majorFaults: 4, cpuMs: 2_840 });
+  assert.deepEqual(parseStat(text), { isRunnable: false, minorFaults: 3055, majorFaults: 4, cpuMs: 2_840 });
 });
 
 test('schedstat gives milliseconds on a core and milliseconds of waiting for one', () => {

@@ -14,16 +14,24 @@ export function parseSchedstat(
 /** Kernel clock ticks are reported in hundredths of a second on every architecture (`USER_HZ`). */
 const tickMs = 10;
 
-/** `/proc/<pid>/[task/<tid>/]stat`: faults, and CPU time in steps of 10 ms. */
-export function parseStat(
-  text: string,
-): { readonly minorFaults: number; readonly majorFaults: number; readonly cpuMs: number } | null {
+/** What {@link parseStat} finds. */
+export interface TaskStat {
+  /** It runs, or waits for a core. */
+  readonly isRunnable: boolean;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
+  readonly cpuMs: number;
+}
+
+/** `/proc/<pid>/[task/<tid>/]stat`: state, faults, and CPU time in steps of 10 ms. */
+export function parseStat(text: string): TaskStat | null {
   // The name in parentheses may hold anything, blanks and parentheses included.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const figures = [fields[7], fields[9], fields[11], fields[12]];
   if (!figures.every((field) => field !== undefined && /^\d+$/.test(field))) return null;
   const [minor = 0, major = 0, user = 0, system = 0] = figures.map(Number);
-  return { minorFaults: minor, majorFaults: major, cpuMs: (user + system) * tickMs };
+  const isRunnable = fields[0] === 'R';
+  return { isRunnable, minorFaults: minor, majorFaults: major, cpuMs: (user + system) * tickMs };
 }
 
 /** The number after `label` (which ends with its colon) in a file of `Label: value` lines; -1 if there is none. */

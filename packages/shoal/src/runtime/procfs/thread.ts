@@ -3,10 +3,14 @@ import { openKernelFile } from './file.ts';
 import { numberAfter, parseSchedstat, parseStat } from './parse.ts';
 
 /** What the kernel knows of a thread, cumulative since it started. */
-export type ThreadFigures = Pick<
-  ThreadSample,
-  'cpuMs' | 'runQueueWaitMs' | 'minorFaults' | 'majorFaults' | 'voluntarySwitches' | 'involuntarySwitches'
->;
+export interface ThreadFigures
+  extends Pick<
+    ThreadSample,
+    'cpuMs' | 'runQueueWaitMs' | 'minorFaults' | 'majorFaults' | 'voluntarySwitches' | 'involuntarySwitches'
+  > {
+  /** It runs, or waits for a core. */
+  readonly isRunnable: boolean;
+}
 
 export interface ThreadReader {
   /** `null` once the thread has ended, or where there is no `/proc`. */
@@ -30,6 +34,7 @@ export function openThreadReader(tid: number, procRoot = '/proc'): ThreadReader 
       return {
         cpuMs: fine !== null && fine.cpuMs > 0 ? fine.cpuMs : coarse.cpuMs,
         runQueueWaitMs: fine?.runQueueWaitMs ?? 0,
+        isRunnable: coarse.isRunnable,
         minorFaults: coarse.minorFaults,
         majorFaults: coarse.majorFaults,
         voluntarySwitches: Math.max(0, numberAfter(text, 'voluntary_ctxt_switches:')),
