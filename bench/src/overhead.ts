@@ -11,6 +11,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { launchHere } from 'shoal-lab/attacks';
@@ -24,11 +25,13 @@ const openRatePerSecond = 2_500;
 
 interface Sizes {
   readonly rounds: number;
-  /**
-   * Of a closed loop, before anything is measured: code is compiled and, eight seconds after the start, V8 tidies the
-   * heaps of threads that have become idle. Both take the only core from the server, once.
-   */
+  /** Of a closed loop, so that code is compiled. */
   readonly warmSeconds: number;
+  /**
+   * Between that and the measuring. V8 tidies the heap of each thread that has become idle once, 8 to 26 seconds after
+   * the start; on the only core that the servers have, each time takes 25 ms from what is measured.
+   */
+  readonly settleMs: number;
   readonly closedSeconds: number;
   /** The open loop is measured from here on. */
   readonly openWarmMs: number;
@@ -36,8 +39,9 @@ interface Sizes {
   readonly openRatePerSecond: number;
 }
 const fullSizes: Sizes = {
-  rounds: 5,
-  warmSeconds: 8,
+  rounds: 3,
+  warmSeconds: 3,
+  settleMs: 24_000,
   closedSeconds: 3,
   openWarmMs: 1_000,
   openMs: 7_000,
@@ -46,6 +50,7 @@ const fullSizes: Sizes = {
 const tinySizes: Sizes = {
   rounds: 1,
   warmSeconds: 0,
+  settleMs: 0,
   closedSeconds: 1,
   openWarmMs: 300,
   openMs: 700,
@@ -114,6 +119,7 @@ function spread(encoded: string): { meanMs: number; stdevMs: number } {
 async function measure(server: BenchServer, sizes: Sizes, objectOnly: boolean): Promise<Figures> {
   const cores = loadCores();
   if (sizes.warmSeconds > 0) await closedLoop(server.port, { cores, seconds: sizes.warmSeconds, objectOnly });
+  await sleep(sizes.settleMs);
   const perSecond = await closedLoop(server.port, { cores, seconds: sizes.closedSeconds, objectOnly });
   return { perSecond, ...(await openLoop(server.port, sizes, objectOnly)) };
 }
@@ -173,7 +179,10 @@ export async function overhead(options: BenchOptions): Promise<void> {
   const figures: Row[] = [];
   for (const objectOnly of [true, false]) {
     const rounds: Round[] = [];
-    for (let round = 0; round < sizes.rounds; round++) rounds.push(await runRound(round, sizes, objectOnly));
+    for (let round = 0; round < sizes.rounds; round++) {
+      process.stderr.write(`${objectOnly ? 'objects' : 'mixed'}: round ${round + 1} of ${sizes.rounds}\n`);
+      rounds.push(await runRound(round, sizes, objectOnly));
+    }
     rows.push(compare(rounds, 'monolith', objectOnly), compare(rounds, 'node:https', objectOnly));
     figures.push(...absolute(rounds, objectOnly));
   }

@@ -6,15 +6,12 @@ import { instanceId } from '../model/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentState } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
+import { EndingAllowance, terminateMaxMs } from './ending-allowance.ts';
 import { openThreadReader } from './procfs/index.ts';
 import { ThreadFloat, ThreadWord } from './shared-block.ts';
 
-/** A thread that is told to end and has not after so long is in native code: the process must go. */
-export const terminateMaxMs = 250;
 /** Between two looks at whether it has ended. */
 const endingLookMs = 25;
-/** Time in which it waits for a core is not its fault and does not count, as long as this is not over. */
-const starvedMaxMs = 5_000;
 /** Beyond its run limits, a thread may be this late in going through its loop before it counts as stuck. */
 const beatGraceMs = 150;
 /** `create()` of a type may keep its thread this long, whatever the run limits there. */
@@ -85,23 +82,14 @@ export class AgentWatch {
     );
   }
 
-  /** Calls back if the thread has not ended when it has had the time: on a core, or blocked. */
+  /** Calls back if the thread has not ended when it has had the time. */
   #expectEnd(thread: AgentThread, generation: number, onStuck: () => void): void {
     const { clock } = this.#state.options;
     const reader = openThreadReader(Atomics.load(thread.block.words, ThreadWord.tid));
-    const toldAt = clock.now();
-    let lastAt = toldAt;
-    let lastCpuMs = reader.read()?.cpuMs ?? 0;
-    let hadMs = 0;
+    const allowance = new EndingAllowance(clock.now(), reader.read());
     const timer = setInterval(() => {
       const hasEnded = !thread.isRunning || thread.generation !== generation;
-      const now = clock.now();
-      const figures = reader.read();
-      hadMs += figures?.isRunnable === true ? Math.max(0, figures.cpuMs - lastCpuMs) : now - lastAt;
-      lastAt = now;
-      lastCpuMs = figures?.cpuMs ?? lastCpuMs;
-      const isStuck = hadMs >= terminateMaxMs || now - toldAt >= starvedMaxMs;
-      if (!hasEnded && !isStuck) return;
+      if (!hasEnded && !allowance.isOver(clock.now(), reader.read())) return;
       clearInterval(timer);
       reader.close();
       if (!hasEnded) onStuck();

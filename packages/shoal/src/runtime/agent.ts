@@ -18,7 +18,8 @@ import { AgentLinks } from './agent-links.ts';
 import { type AgentOptions, AgentState, failed, type Outcome, ok, within } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
 import { AgentThreads, type InitialThread, startMaxMs } from './agent-threads.ts';
-import { AgentWatch, terminateMaxMs } from './agent-watch.ts';
+import { AgentWatch } from './agent-watch.ts';
+import { terminateMaxMs } from './ending-allowance.ts';
 import { InstanceFloat } from './shared-block.ts';
 
 /**
