@@ -14,7 +14,7 @@ const root = path.resolve(import.meta.dirname, '..');
 process.chdir(root);
 const words = process.argv.slice(2);
 
-// A test file, and a step, that take longer hang: they are ended, and the run fails. Usual: 1 minute, 5 minutes.
+// A test file, and a step, that take longer hang: they are ended, and the run fails. A step takes 5 minutes.
 const fileMaxMs = 8 * 60_000;
 const stepMaxMs = 25 * 60_000;
 

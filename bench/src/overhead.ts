@@ -4,8 +4,8 @@
  * Measured, for objects alone (no hop crosses a thread) and for the demo's mix (one request in five goes to the
  * regex thread and back): throughput of a closed loop (`wrk`, 50 kept-alive connections), and mean, standard
  * deviation and 99th percentile of latency in an open loop of 2,500 requests a second (Poisson, kept-alive), ten
- * seconds after the start. The server has core 0 to itself, whatever it is; the load generators have the others. Rounds are
- * interleaved, ratios are taken within a round, and the medians over the rounds are reported.
+ * seconds after the start. The server has core 0 to itself, whatever it is; the load generators have the others.
+ * Rounds are interleaved, ratios are taken within a round, and the medians over the rounds are reported.
  * Not measured: more than one core for the server, handshakes, large bodies, and what is above 2,500 requests a second
  * and below saturation.
  */
@@ -29,7 +29,7 @@ interface Sizes {
   /**
    * The open loop is measured from here on, ten to fifteen seconds after the server's start. V8 tidies the heap of each
    * thread that has become idle, once: of the agent and the supervisor before that, of spare threads after it. Each
-   * time takes 25 ms from what the only core of the server does.
+   * time takes 25 ms from what the only core of the server does: other windows are less kind to Shoal (RESULTS.md).
    */
   readonly openWarmMs: number;
   readonly openMs: number;
