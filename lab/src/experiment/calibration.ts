@@ -3,6 +3,7 @@ import { startAttack } from '../attacks/start.ts';
 import { standalone } from '../rivals/standalone.ts';
 import { machineLauncher } from '../testbed/attack-launcher.ts';
 import { type Laboratory, liftQuotas, type RunningService } from './laboratory.ts';
+import type { CalibrationSample } from './results.ts';
 import { attackSettings, type CalibratedAttack, calibratedAttacks } from './settings.ts';
 
 /**
@@ -26,29 +27,29 @@ const samples: Readonly<Record<CalibratedAttack, { readonly requests: number; re
 export async function calibrateAttacks(
   laboratory: Laboratory,
   onAttack: (attack: AttackName) => void,
-): Promise<Partial<Record<AttackName, number>>> {
+): Promise<Partial<Record<AttackName, CalibrationSample>>> {
   const service = await laboratory.start(standalone);
   // CPU time is CPU time; without quotas the samples are through sooner.
   liftQuotas(laboratory.testbed);
   try {
-    const costs: Partial<Record<AttackName, number>> = {};
+    const taken: Partial<Record<AttackName, CalibrationSample>> = {};
     for (const attack of calibratedAttacks) {
       onAttack(attack);
       await send(laboratory, service, attack);
-      costs[attack] = await send(laboratory, service, attack);
+      taken[attack] = await send(laboratory, service, attack);
     }
-    return costs;
+    return taken;
   } finally {
     await service.close();
   }
 }
 
-/** Sends a sample of an attack and returns the web machines' CPU seconds a request. */
+/** Sends a sample of an attack and returns what it cost the web machines. */
 async function send(
   { testbed }: Laboratory,
   service: RunningService,
   attack: CalibratedAttack,
-): Promise<number> {
+): Promise<CalibrationSample> {
   const { requests, perSecond } = samples[attack];
   const cpuSeconds = async (): Promise<number> => {
     const accounts = await Promise.all(testbed.withRole('web').map((machine) => machine.accounting()));
@@ -67,5 +68,5 @@ async function send(
     machineLauncher(testbed.machine('attacker')),
   );
   const { sent } = await handle.done;
-  return ((await cpuSeconds()) - before) / sent;
+  return { requests: sent, cpuSeconds: (await cpuSeconds()) - before };
 }

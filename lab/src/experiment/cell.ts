@@ -116,6 +116,7 @@ async function measure(
     attackStats,
     generator: result.generator,
     oomKills: last.oomKills - observation.accounts[0]!.oomKills,
+    restarts: service.restarts(),
     errors: result.errors,
   };
 }
@@ -174,7 +175,8 @@ function rowOf(
   };
 }
 
-function secondsOf(result: LoadResult, { instances }: Observation): SecondPoint[] {
+function secondsOf(result: LoadResult, { accounts, instances }: Observation): SecondPoint[] {
+  const oomKillsBefore = accounts[0]!.oomKills;
   return result.seconds.map(({ second, total: { sent, ok, refused, latency } }) => ({
     second,
     sent,
@@ -183,5 +185,6 @@ function secondsOf(result: LoadResult, { instances }: Observation): SecondPoint[
     meanMs: ok === 0 ? null : latency.meanMs,
     p99Ms: ok === 0 ? null : latency.p99Ms,
     instances: instances[second] ?? 0,
+    oomKills: (accounts[second]?.oomKills ?? oomKillsBefore) - oomKillsBefore,
   }));
 }

@@ -18,6 +18,8 @@ const attackerAddressCount = 64;
 export interface RunningService extends RunningDeployment {
   /** Where its server instances report. */
   readonly reportFolder: string;
+  /** Times that one of its programs ended and was started again. */
+  restarts(): number;
 }
 
 /** The machines and what every deployment shares: certificate and databases. */
@@ -63,6 +65,7 @@ export async function openLaboratory(testbed: Testbed, options: LaboratoryOption
       const databases = await Promise.all(
         machines.map((machine) => startDatabase(machine, startFolder, deployment.databaseFill ?? 0)),
       );
+      let restarts = 0;
       const context: DeploymentContext = {
         testbed,
         folder: startFolder,
@@ -70,12 +73,16 @@ export async function openLaboratory(testbed: Testbed, options: LaboratoryOption
         certificate,
         redis: machines.map(({ address }) => `${address}:${redisPort}`),
         openFiles: options.openFiles,
+        onRestart: () => {
+          restarts += 1;
+        },
       };
       const running = await deployment.start(context);
       enforceQuotas(testbed, deployment);
       return {
         ...running,
         reportFolder,
+        restarts: () => restarts,
         async close() {
           liftQuotas(testbed);
           await running.close();

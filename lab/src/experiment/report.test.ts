@@ -29,6 +29,7 @@ const point = (second: number, meanMs: number | null): SecondPoint => ({
   meanMs,
   p99Ms: meanMs,
   instances: 3,
+  oomKills: 0,
 });
 
 test('a second without a successful request breaks the line of response times, and a lone one is a dot', () => {

@@ -43,6 +43,8 @@ export interface SecondPoint {
   readonly p99Ms: number | null;
   /** Server instances alive. */
   readonly instances: number;
+  /** Processes that the kernel has killed for memory so far. */
+  readonly oomKills: number;
 }
 
 /** One run of one deployment under one attack. */
@@ -56,6 +58,8 @@ export interface Cell {
   readonly attackStats: AttackStats;
   readonly generator: GeneratorHealth;
   readonly oomKills: number;
+  /** Server programs that ended and were started again. */
+  readonly restarts: number;
   /** Error codes that honest requests ended with. */
   readonly errors: Readonly<Record<string, number>>;
   readonly durationMs: number;
@@ -97,6 +101,12 @@ export interface ExperimentSettings {
   }[];
 }
 
+/** What an attack was calibrated by: so many requests took so much CPU time of the web machines. */
+export interface CalibrationSample {
+  readonly requests: number;
+  readonly cpuSeconds: number;
+}
+
 /** The raw file of an experiment: plain JSON, appended to as cells finish. */
 export interface ExperimentResults {
   readonly version: 1;
@@ -104,8 +114,9 @@ export interface ExperimentResults {
   readonly startedAt: string;
   readonly machine: MachineFacts;
   readonly settings: ExperimentSettings;
-  /** CPU seconds one request of each attack burns at a plain server. */
+  /** CPU seconds one request of each attack burns at a plain server: of {@link calibration}. */
   readonly cpuSecondsPerRequest: Partial<Record<AttackName, number>>;
+  readonly calibration: Partial<Record<AttackName, CalibrationSample>>;
   readonly cells: Cell[];
 }
 

@@ -49,6 +49,7 @@ export async function runRivals(options: RivalsOptions, print: (line: string) =>
     machine: machineFacts(),
     settings,
     cpuSecondsPerRequest: {},
+    calibration: {},
     cells: [],
   });
   const plans = missingCells(options, file.results);
@@ -129,12 +130,14 @@ async function calibrateIfNeeded(
   file: ResultsFile,
   print: (line: string) => void,
 ): Promise<void> {
-  const { cpuSecondsPerRequest } = file.results;
+  const { cpuSecondsPerRequest, calibration } = file.results;
   if (calibratedAttacks.every((attack) => cpuSecondsPerRequest[attack] !== undefined)) return;
-  const costs = await calibrateAttacks(laboratory, (attack) => print(`calibrating ${attack}`));
-  Object.assign(cpuSecondsPerRequest, costs);
-  for (const [attack, seconds] of Object.entries(costs))
-    print(`    ${attack}: ${(seconds * 1000).toFixed(2)} ms of CPU a request`);
+  Object.assign(calibration, await calibrateAttacks(laboratory, (attack) => print(`calibrating ${attack}`)));
+  for (const attack of calibratedAttacks) {
+    const { requests, cpuSeconds } = calibration[attack]!;
+    cpuSecondsPerRequest[attack] = cpuSeconds / requests;
+    print(`    ${attack}: ${((1000 * cpuSeconds) / requests).toFixed(2)} ms of CPU a request`);
+  }
 }
 
 function settingsOf(options: RivalsOptions, spec: TestbedSpec): ExperimentSettings {

@@ -79,6 +79,7 @@ export function medianSeconds(cells: readonly Cell[], attack: string, deployment
       meanMs: median(({ meanMs }) => meanMs),
       p99Ms: median(({ p99Ms }) => p99Ms),
       instances: median(({ instances }) => instances) ?? 0,
+      oomKills: median(({ oomKills }) => oomKills) ?? 0,
     };
   });
 }

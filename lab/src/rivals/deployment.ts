@@ -14,6 +14,8 @@ export interface DeploymentContext {
   readonly redis: readonly string[];
   /** Descriptors a server process may have. */
   readonly openFiles: number;
+  /** To be called for each program of the deployment that ended and was started again. */
+  readonly onRestart: () => void;
 }
 
 /** A service that answers on `host:port` until it is closed. */

@@ -1,6 +1,6 @@
 import type { Deployment } from './deployment.ts';
 import { hardenedConfig, publicPort, startHaproxy } from './haproxy.ts';
-import { startService, stopAll } from './service-program.ts';
+import { keepService, stopAll } from './service-program.ts';
 import { upstreamOf } from './whole-servers.ts';
 
 /** V8's linear-time engine takes over from a pattern that backtracks too much, where it can run the pattern. */
@@ -19,7 +19,7 @@ export const hardened: Deployment = {
     const balancer = context.testbed.withRole('load-balancer')[0]!;
     const variation = { tls: null, protection: 'hardened', renegotiation: 'default' } as const;
     const programs = await Promise.all(
-      web.map((machine) => startService(context, machine, variation, nodeFlags)),
+      web.map((machine) => keepService(context, machine, variation, nodeFlags)),
     );
     const haproxy = await startHaproxy(balancer, context.folder, (socketPath) =>
       hardenedConfig(balancer.address, socketPath, context.certificate.bothFile, web.map(upstreamOf)),

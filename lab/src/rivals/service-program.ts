@@ -3,6 +3,7 @@ import { type ServiceOptions, serviceOptionsVariable } from '../service/options.
 import type { ProgramOptions, RunningProgram } from '../testbed/program.ts';
 import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { DeploymentContext } from './deployment.ts';
+import { type KeptProgram, keepRunning } from './kept-program.ts';
 
 /** Port of the service on each machine, behind HAProxy. */
 export const servicePort = 8_443;
@@ -48,15 +49,15 @@ function serviceProgram(
   };
 }
 
-/** Starts the service on a machine and resolves once it listens. */
-export function startService(
+/** Starts the service on a machine, and again whenever it ends; resolves once it listens. */
+export function keepService(
   context: DeploymentContext,
   machine: TestbedMachine,
   variation: ServiceVariation = {},
   nodeFlags: readonly string[] = [],
-): Promise<RunningProgram> {
+): Promise<KeptProgram> {
   const program = serviceProgram(context, machine, variation, nodeFlags);
-  return machine.run({ ...program, ready: { line: /^listening$/m } });
+  return keepRunning(() => machine.run({ ...program, ready: { line: /^listening$/m } }), context.onRestart);
 }
 
 /** Starts the service on a machine and resolves at once. */
@@ -68,6 +69,6 @@ export function launchService(context: DeploymentContext, machine: TestbedMachin
 const stopGraceMs = 300;
 
 /** Stops programs side by side. */
-export async function stopAll(programs: readonly RunningProgram[]): Promise<void> {
+export async function stopAll(programs: readonly (RunningProgram | KeptProgram)[]): Promise<void> {
   await Promise.all(programs.map((program) => program.stop({ graceMs: stopGraceMs })));
 }

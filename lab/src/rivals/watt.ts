@@ -4,10 +4,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { serviceOptionsVariable } from '../service/options.ts';
-import type { RunningProgram } from '../testbed/program.ts';
+import type { ProgramOptions } from '../testbed/program.ts';
 import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { Deployment, DeploymentContext } from './deployment.ts';
 import { passThroughConfig, publicPort, startHaproxy } from './haproxy.ts';
+import { type KeptProgram, keepRunning } from './kept-program.ts';
 import { serviceOptions, servicePort, stopAll } from './service-program.ts';
 import { upstreamOf } from './whole-servers.ts';
 
@@ -29,7 +30,7 @@ async function installWatt(): Promise<void> {
   await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: wattFolder });
 }
 
-async function startWatt(context: DeploymentContext, machine: TestbedMachine): Promise<RunningProgram> {
+async function keepWatt(context: DeploymentContext, machine: TestbedMachine): Promise<KeptProgram> {
   const folder = path.join(context.folder, `watt-${machine.name}`);
   await mkdir(folder, { recursive: true });
   const settings = {
@@ -51,7 +52,7 @@ async function startWatt(context: DeploymentContext, machine: TestbedMachine): P
     logger: { level: 'info' },
   };
   await writeFile(path.join(folder, 'watt.json'), JSON.stringify(settings, null, 2));
-  return machine.run({
+  const program: ProgramOptions = {
     name: 'service',
     command: nodeBinary,
     args: [wattProgram, 'start', folder],
@@ -60,7 +61,8 @@ async function startWatt(context: DeploymentContext, machine: TestbedMachine): P
     openFiles: context.openFiles,
     ready: { line: /is now listening/ },
     readyTimeoutMs: 60_000,
-  });
+  };
+  return keepRunning(() => machine.run(program), context.onRestart);
 }
 
 /** Platformatic Watt, which adds worker threads to the whole application when their event loops are busy. */
@@ -72,7 +74,7 @@ export const watt: Deployment = {
     await installWatt();
     const web = context.testbed.withRole('web');
     const balancer = context.testbed.withRole('load-balancer')[0]!;
-    const programs = await Promise.all(web.map((machine) => startWatt(context, machine)));
+    const programs = await Promise.all(web.map((machine) => keepWatt(context, machine)));
     const haproxy = await startHaproxy(balancer, context.folder, (socketPath) =>
       passThroughConfig(balancer.address, socketPath, web.map(upstreamOf)),
     );

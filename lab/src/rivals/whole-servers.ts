@@ -1,7 +1,7 @@
 import type { TestbedMachine } from '../testbed/testbed.ts';
 import type { DeploymentContext, RunningDeployment } from './deployment.ts';
 import { type Haproxy, passThroughConfig, publicPort, startHaproxy, type Upstream } from './haproxy.ts';
-import { type ServiceVariation, servicePort, startService, stopAll } from './service-program.ts';
+import { keepService, type ServiceVariation, servicePort, stopAll } from './service-program.ts';
 
 export const upstreamOf = (machine: TestbedMachine): Upstream => ({
   name: machine.name,
@@ -25,7 +25,7 @@ export async function startWholeServers(
 ): Promise<WholeServers> {
   const web = context.testbed.withRole('web');
   const balancer = context.testbed.withRole('load-balancer')[0]!;
-  const programs = await Promise.all(web.map((machine) => startService(context, machine, variation)));
+  const programs = await Promise.all(web.map((machine) => keepService(context, machine, variation)));
   const upstreams = [
     ...web.map(upstreamOf),
     ...spares.map((machine) => ({ ...upstreamOf(machine), disabled: true })),

@@ -43,10 +43,11 @@ export function cell(facts: CellFacts): Cell {
       generatorLagP99Ms: 1,
       outcomes: { sent: 100, ok, refused: 0, failed: 0, timedOut: 100 - ok, errored: 0 },
     })),
-    seconds: [{ second: 0, sent: 100, ok, refused: 0, meanMs, p99Ms, instances: 3 }],
+    seconds: [{ second: 0, sent: 100, ok, refused: 0, meanMs, p99Ms, instances: 3, oomKills: 0 }],
     attackStats,
     generator: { lag: summarizeList([1]), cpuSeconds: 1, cpuUtilization: 0.1, late: false },
     oomKills: 0,
+    restarts: 0,
     errors: {},
     durationMs: 1,
   };
@@ -72,6 +73,7 @@ export function results(cells: Cell[]): ExperimentResults {
       machines: [],
     },
     cpuSecondsPerRequest: { redos: 0.1 },
+    calibration: { redos: { requests: 6, cpuSeconds: 0.6 } },
     cells,
   };
 }
