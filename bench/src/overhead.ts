@@ -3,21 +3,35 @@
  *
  * Measured, for objects alone (no hop crosses a thread) and for the demo's mix (one request in five goes to the
  * regex thread and back): throughput of a closed loop (`wrk`, 50 kept-alive connections), and mean, standard
- * deviation and 99th percentile of latency in an open loop of 2,500 requests a second (Poisson, kept-alive), ten
- * seconds after the start. The server has core 0 to itself, whatever it is; the load generators have the others.
- * Rounds are interleaved, ratios are taken within a round, and the medians over the rounds are reported.
- * Not measured: more than one core for the server, handshakes, large bodies, and what is above 2,500 requests a second
- * and below saturation.
+ * deviation and 99th percentile of latency in an open loop of 2,500 requests a second (Poisson, kept-alive). The
+ * servers have core 0, the load generators the others.
+ *
+ * All servers are started, warmed up and left alone for half a minute: V8 tidies the heap of each thread that has
+ * become idle, once, 8 to 26 s after the start. Then they take turns of a few seconds, in rounds; whoever is not
+ * measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a virtual
+ * machine some 20 µs or 70, as it happens, whatever the server. Ratios are taken within a round, because the
+ * machine changes from one minute to the next, and their medians and quartiles over the rounds are reported.
+ * Not measured: the first half minute, more than one core for the server, handshakes, large bodies, and what is above
+ * 2,500 requests a second and below saturation.
  */
 import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { launchHere } from 'shoal-lab/attacks';
-import { startLoad } from 'shoal-lab/load';
-import { type BenchServer, type System, startServer, systems } from './overhead/servers.ts';
+import { type LoadSecond, startLoad } from 'shoal-lab/load';
+import { type BenchServer, keepAwake, type System, startServer, systems } from './overhead/servers.ts';
 import { closedLoop } from './overhead/wrk.ts';
-import { type BenchOptions, describeMachine, median, printTable, type Row, writeRows } from './report.ts';
+import {
+  type BenchOptions,
+  describeMachine,
+  median,
+  printTable,
+  quantile,
+  type Row,
+  writeRows,
+} from './report.ts';
 
 const serverCores = '0';
 const openRatePerSecond = 2_500;
@@ -25,27 +39,27 @@ const openRatePerSecond = 2_500;
 interface Sizes {
   readonly rounds: number;
   readonly warmSeconds: number;
+  /** From the warm-up to the first round. */
+  readonly restMs: number;
   readonly closedSeconds: number;
-  /**
-   * The open loop is measured from here on, ten to fifteen seconds after the server's start. V8 tidies the heap of each
-   * thread that has become idle, once: of the agent and the supervisor before that, of spare threads after it. Each
-   * time takes 25 ms from what the only core of the server does: other windows are less kind to Shoal (RESULTS.md).
-   */
+  /** The open loop is measured from here on. */
   readonly openWarmMs: number;
   readonly openMs: number;
   readonly openRatePerSecond: number;
 }
 const fullSizes: Sizes = {
-  rounds: 5,
-  warmSeconds: 1,
-  closedSeconds: 3,
-  openWarmMs: 5_000,
-  openMs: 10_000,
+  rounds: 15,
+  warmSeconds: 3,
+  restMs: 27_000,
+  closedSeconds: 1,
+  openWarmMs: 1_000,
+  openMs: 4_000,
   openRatePerSecond,
 };
 const tinySizes: Sizes = {
   rounds: 1,
   warmSeconds: 0,
+  restMs: 0,
   closedSeconds: 1,
   openWarmMs: 300,
   openMs: 700,
@@ -58,6 +72,8 @@ interface Figures {
   readonly meanMs: number;
   readonly stdevMs: number;
   readonly p99Ms: number;
+  /** By how much a search takes longer than an object, in the mean; 0 where there are objects only. */
+  readonly searchExtraMs: number;
 }
 
 /** One core, or all but the server's. */
@@ -97,12 +113,28 @@ async function openLoop(
     launch: ({ name, command, args }) =>
       launchHere({ name, command: 'taskset', args: ['-c', loadCores(), command, ...args] }),
   });
-  const { phases } = await load.done;
+  const { phases, seconds } = await load.done;
   const [measured] = phases;
   if (measured === undefined || measured.ok === 0 || measured.ok !== measured.sent) {
     throw new Error(`of ${measured?.sent} requests of the open loop, ${measured?.ok} were answered`);
   }
-  return { ...spread(measured.histogram), p99Ms: measured.latency.p99Ms };
+  const warm = seconds.filter(({ second }) => second * 1_000 >= sizes.openWarmMs);
+  return {
+    ...spread(measured.histogram),
+    p99Ms: measured.latency.p99Ms,
+    searchExtraMs: objectOnly ? 0 : meanOfKind(warm, 'regex') - meanOfKind(warm, 'objects'),
+  };
+}
+
+function meanOfKind(seconds: readonly LoadSecond[], kind: string): number {
+  let count = 0;
+  let sumMs = 0;
+  for (const { kinds } of seconds) {
+    const { ok = 0, latency } = kinds[kind] ?? {};
+    count += ok;
+    sumMs += ok * (latency?.meanMs ?? 0);
+  }
+  return count === 0 ? 0 : sumMs / count;
 }
 
 /** Mean and standard deviation of a histogram in microseconds. */
@@ -112,40 +144,80 @@ function spread(encoded: string): { meanMs: number; stdevMs: number } {
 }
 
 async function measure(server: BenchServer, sizes: Sizes, objectOnly: boolean): Promise<Figures> {
-  const cores = loadCores();
-  if (sizes.warmSeconds > 0) await closedLoop(server.port, { cores, seconds: sizes.warmSeconds, objectOnly });
-  const perSecond = await closedLoop(server.port, { cores, seconds: sizes.closedSeconds, objectOnly });
+  const perSecond = await closedLoop(server.port, {
+    cores: loadCores(),
+    seconds: sizes.closedSeconds,
+    objectOnly,
+  });
   return { perSecond, ...(await openLoop(server.port, sizes, objectOnly)) };
 }
 
+type Servers = Readonly<Record<System, BenchServer>>;
 type Round = Readonly<Record<System, Figures>>;
 
-async function runRound(index: number, sizes: Sizes, objectOnly: boolean): Promise<Round> {
+/** Lets a server run for as long as something is done with it. */
+async function resumed<T>(server: BenchServer, run: () => Promise<T>): Promise<T> {
+  server.resume();
+  try {
+    return await run();
+  } finally {
+    server.pause();
+  }
+}
+
+async function startServers(sizes: Sizes): Promise<Servers> {
+  const servers: Partial<Record<System, BenchServer>> = {};
+  for (const system of systems) {
+    process.stderr.write(`${system}: starts, is warmed up and rests ${sizes.restMs / 1_000} s\n`);
+    const server = await startServer(system, serverCores);
+    servers[system] = server;
+    await resumed(server, async () => {
+      if (sizes.warmSeconds > 0)
+        await closedLoop(server.port, { cores: loadCores(), seconds: sizes.warmSeconds, objectOnly: false });
+      await sleep(sizes.restMs);
+    });
+  }
+  return servers as Servers;
+}
+
+async function runRound(servers: Servers, index: number, sizes: Sizes, objectOnly: boolean): Promise<Round> {
   const figures: Partial<Record<System, Figures>> = {};
   // Whoever is first in one round is last in another.
   for (let i = 0; i < systems.length; i++) {
     const system = systems[(index + i) % systems.length] as System;
-    const server = await startServer(system, serverCores);
-    try {
-      figures[system] = await measure(server, sizes, objectOnly);
-    } finally {
-      await server.close();
-    }
+    figures[system] = await resumed(servers[system], () => measure(servers[system], sizes, objectOnly));
   }
   return figures as Round;
 }
 
-function compare(rounds: readonly Round[], against: Exclude<System, 'shoal'>, objectOnly: boolean): Row {
-  const ratio = (read: (figures: Figures) => number): number =>
-    median(rounds.map((round) => read(round.shoal) / read(round[against])));
-  return {
-    against,
-    objectOnly,
-    throughputRatio: ratio(({ perSecond }) => perSecond),
-    meanLatencyRatio: ratio(({ meanMs }) => meanMs),
-    stdevRatio: ratio(({ stdevMs }) => stdevMs),
-    p99LatencyRatio: ratio(({ p99Ms }) => p99Ms),
-  };
+type Against = Exclude<System, 'shoal'>;
+
+/** What is compared, by the names of the rows. */
+const ratios = {
+  throughputRatio: ({ perSecond }: Figures): number => perSecond,
+  meanLatencyRatio: ({ meanMs }: Figures): number => meanMs,
+  stdevRatio: ({ stdevMs }: Figures): number => stdevMs,
+  p99LatencyRatio: ({ p99Ms }: Figures): number => p99Ms,
+} as const;
+
+/** One row a comparison: at each name what `show` makes of the ratios of the rounds. */
+function compare<T extends string | number>(
+  rounds: readonly Round[],
+  against: Against,
+  objectOnly: boolean,
+  show: (sorted: readonly number[]) => T,
+): Row {
+  const columns = Object.entries(ratios).map(([name, read]) => {
+    const sorted = rounds.map((round) => read(round.shoal) / read(round[against])).sort((a, b) => a - b);
+    return [name, show(sorted)];
+  });
+  return { against, objectOnly, ...Object.fromEntries(columns) };
+}
+
+/** The median and the quartiles, for people. */
+function showSpread(sorted: readonly number[]): string {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((q) => quantile(sorted, q).toFixed(2));
+  return `${middle} (${low}–${high})`;
 }
 
 function absolute(rounds: readonly Round[], objectOnly: boolean): Row[] {
@@ -163,6 +235,12 @@ function absolute(rounds: readonly Round[], objectOnly: boolean): Row[] {
   });
 }
 
+/** What a crossing to another thread costs: a search makes two, and in the monolith none. */
+function crossingMicroseconds(rounds: readonly Round[]): number {
+  const extraMs = rounds.map(({ shoal, monolith }) => shoal.searchExtraMs - monolith.searchExtraMs);
+  return (1_000 * median(extraMs)) / 2;
+}
+
 export async function overhead(options: BenchOptions): Promise<void> {
   if (os.availableParallelism() < 2)
     throw new Error('This benchmark needs two cores: one for the server, one for its load.');
@@ -170,21 +248,37 @@ export async function overhead(options: BenchOptions): Promise<void> {
   execFileSync('sh', [installer, 'wrk', 'util-linux'], { stdio: 'inherit' });
   const sizes = options.tiny === true ? tinySizes : fullSizes;
   const rows: Row[] = [];
+  const spreads: Row[] = [];
   const figures: Row[] = [];
-  for (const objectOnly of [true, false]) {
-    const rounds: Round[] = [];
-    for (let round = 0; round < sizes.rounds; round++) {
-      process.stderr.write(`${objectOnly ? 'objects' : 'mixed'}: round ${round + 1} of ${sizes.rounds}\n`);
-      rounds.push(await runRound(round, sizes, objectOnly));
+  let crossing = 0;
+  const servers = await startServers(sizes);
+  const letSleep = keepAwake(serverCores);
+  try {
+    for (const objectOnly of [true, false]) {
+      const rounds: Round[] = [];
+      for (let round = 0; round < sizes.rounds; round++) {
+        process.stderr.write(`${objectOnly ? 'objects' : 'mixed'}: round ${round + 1} of ${sizes.rounds}\n`);
+        rounds.push(await runRound(servers, round, sizes, objectOnly));
+      }
+      for (const against of ['monolith', 'node:https'] as const) {
+        rows.push(compare(rounds, against, objectOnly, (sorted) => quantile(sorted, 0.5)));
+        spreads.push(compare(rounds, against, objectOnly, showSpread));
+      }
+      figures.push(...absolute(rounds, objectOnly));
+      if (!objectOnly) crossing = crossingMicroseconds(rounds);
     }
-    rows.push(compare(rounds, 'monolith', objectOnly), compare(rounds, 'node:https', objectOnly));
-    figures.push(...absolute(rounds, objectOnly));
+  } finally {
+    letSleep();
+    await Promise.all(Object.values(servers).map((server) => server.close()));
   }
   process.stdout.write(
     `overhead: closed loop of 50 connections, and ${sizes.openRatePerSecond} requests a second; ${JSON.stringify(describeMachine())}\n`,
   );
   printTable(figures);
-  process.stdout.write('Shoal against the others, medians of ratios within a round:\n');
-  printTable(rows);
-  writeRows(options.jsonFile, 'overhead', rows);
+  process.stdout.write('Shoal against the others, medians and quartiles of the ratios within a round:\n');
+  printTable(spreads);
+  process.stdout.write(
+    `A crossing to another thread on the same core: ${crossing.toFixed(0)} µs in the mean.\n`,
+  );
+  writeRows(options.jsonFile, 'overhead', rows, { crossingUs: Number(crossing.toFixed(1)) });
 }

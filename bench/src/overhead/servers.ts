@@ -11,6 +11,9 @@ export type System = (typeof systems)[number];
 
 export interface BenchServer {
   readonly port: number;
+  /** Stops it in its tracks, whatever its processes are doing, so that it takes nothing from another. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,8 @@ export async function startServer(system: System, cores: string): Promise<BenchS
   const args = ['-c', cores, process.execPath, ...flags, ...commandOf(system, folder)];
   const child = spawn('taskset', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, which signals reach as one.
+    detached: true,
     // Every system does all of the work: no search is refused for being late.
     env: { ...process.env, SHOAL_WEB_PORT: '0', SHOAL_WEB_SEARCH_DEADLINE_MS: '10000' },
   });
@@ -50,9 +55,21 @@ export async function startServer(system: System, cores: string): Promise<BenchS
     errors = (errors + bytes.toString()).slice(-2_000);
   });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const signalAll = (signal: NodeJS.Signals): void => {
+    try {
+      process.kill(-(child.pid as number), signal);
+    } catch {
+      // All of them have ended.
+    }
+  };
+  // One that is paused would stay for ever.
+  const killAll = (): void => signalAll('SIGKILL');
+  process.once('exit', killAll);
   const close = async (): Promise<void> => {
+    signalAll('SIGCONT');
     child.kill('SIGTERM');
     await exited;
+    process.removeListener('exit', killAll);
     fs.rmSync(folder, { recursive: true, force: true });
   };
   const port = await new Promise<number>((resolve, reject) => {
@@ -70,5 +87,20 @@ export async function startServer(system: System, cores: string): Promise<BenchS
       reject(new Error(`${system} did not start: ${errors}`));
     });
   });
-  return { port, close };
+  return { port, pause: () => signalAll('SIGSTOP'), resume: () => signalAll('SIGCONT'), close };
+}
+
+/** Nothing that this benchmark does takes longer. */
+const awakeMaxSeconds = 3_600;
+
+/** Gives the cores something to do whenever they have nothing else to do: every other program goes first. */
+export function keepAwake(cores: string): () => void {
+  const loop = ['chrt', '--idle', '0', 'taskset', '-c', cores, 'sh', '-c', 'while :; do :; done'];
+  const child = spawn('timeout', [`${awakeMaxSeconds}`, ...loop], { stdio: 'ignore' });
+  const stop = (): void => void child.kill('SIGTERM');
+  process.once('exit', stop);
+  return () => {
+    process.removeListener('exit', stop);
+    stop();
+  };
 }

@@ -43,10 +43,13 @@ const controlFields = {
 export type ControlMessage = RecordOf<typeof controlFields>;
 export const controlMessage: MessageType<ControlMessage> = record(controlFields);
 
-/** Connections of one read instance before its keys begin anew. */
-const keysPerReader = 2 ** 32;
+/**
+ * Connections of one read instance before its keys begin anew. With the ids of the first 2,047 instances the keys stay
+ * below 2^31: integers that V8 keeps in a word of their own, without an object.
+ */
+const keysPerReader = 2 ** 20;
 
-/** The flow key of a connection: unique in the app, and names the read instance that holds it. */
+/** A flow key of a connection: names the read instance that holds it. Whether it is free, that instance knows. */
 export function connectionKey(reader: InstanceId, serial: number): Key {
   return reader * keysPerReader + (serial % keysPerReader);
 }

@@ -207,7 +207,7 @@ class Reader {
   }
 
   #serve(socket: TLSSocket, clientKey: Key): void {
-    const key = connectionKey(this.#context.instanceId, this.#serial++);
+    const key = this.#freeKey();
     const held = new SecureConnection(socket, this.#limits, this.#clock, {
       onBytes: (bytes) => this.#tell(client, clientEvent.bytes, bytes),
       onEnd: () => this.#tell(client, clientEvent.end),
@@ -222,6 +222,14 @@ class Reader {
     this.#clients.set(key, client);
     threadConnections.set(key, held);
     if (this.#isDraining) this.#tell(client, clientEvent.drain);
+  }
+
+  /** Descriptors bound the connections, so there is one. */
+  #freeKey(): Key {
+    for (;;) {
+      const key = connectionKey(this.#context.instanceId, this.#serial++);
+      if (!this.#clients.has(key)) return key;
+    }
   }
 
   #tell(client: Client, event: number, bytes?: Buffer): void {

@@ -147,6 +147,7 @@ export class Hosting {
     switch (body.kind) {
       case 'attach':
         this.#attach(this.#instance(body.instanceId), body.lanes);
+        this.#thread.lanesChanged();
         return;
       case 'reply-ways':
         for (const { instanceId, lane, threadBlock, wantsNotices } of body.ways) {

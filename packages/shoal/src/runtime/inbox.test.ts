@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { QueueOrder } from '../model/index.ts';
 import { createLaneMemory, doneCode, LaneReader, LaneWriter, priorityAgeMs } from '../transport/index.ts';
 import { Envelope, EnvelopeKind } from '../wire/index.ts';
-import { Inbox, type TakenEvent } from './inbox.ts';
+import { Inbox } from './inbox.ts';
 
 interface Arrival {
   /** 0 and 1: lanes from other threads; 2: the same thread. */
@@ -28,7 +28,6 @@ const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
 class Rig {
   readonly writers: LaneWriter[] = [];
   readonly inbox: Inbox;
-  readonly taken: TakenEvent = { envelope: new Envelope(), lane: null, index: 0 };
   #replies: LaneWriter | null = null;
 
   constructor(order: QueueOrder) {
@@ -54,15 +53,20 @@ class Rig {
     assert.equal(this.#replies.write(envelope, null, undefined), 'accepted');
   }
 
-  /** Takes and ends everything, in the inbox's order. */
-  drain(takesMessages = true): Envelope[] {
+  takeAndEnd(): Envelope {
+    const envelope = this.inbox.take();
+    this.inbox.lane?.finish(this.inbox.index, doneCode);
+    return envelope;
+  }
+
+  /** Takes and ends everything, in the inbox's order; looks at the lanes before each event, or only once. */
+  drain(takesMessages = true, pollsOnce = false): Envelope[] {
     const order: Envelope[] = [];
+    if (pollsOnce) this.inbox.poll();
     for (;;) {
-      this.inbox.poll();
+      if (!pollsOnce) this.inbox.poll();
       if (this.inbox.chooseNext(takesMessages) === Number.POSITIVE_INFINITY) return order;
-      this.inbox.take(this.taken);
-      order.push(this.taken.envelope);
-      this.taken.lane?.finish(this.taken.index, doneCode);
+      order.push(this.takeAndEnd());
     }
   }
 }
@@ -89,6 +93,28 @@ test('fifo: messages come out in the order of their acceptance, over all ways in
       assert.deepEqual(ids(rig.drain()), ids(sent));
       assert.equal(rig.inbox.poll(), 0);
     }),
+  );
+});
+
+test('what one look at the lanes has found is taken without another, replies included, in every order', () => {
+  fc.assert(
+    fc.property(
+      arrivals,
+      fc.constantFrom('fifo', 'priority', 'edf'),
+      fc.boolean(),
+      (script, order, replies) => {
+        const rig = new Rig(order);
+        const sent = arrive(rig, script);
+        if (replies) rig.reply({ id: 1_000, enqueuedAtMs: 1_500 });
+        const taken = ids(rig.drain(true, true));
+        const expected = [...ids(sent), ...(replies ? [1_000] : [])];
+        assert.deepEqual(
+          taken.toSorted((a, b) => a - b),
+          expected,
+        );
+        assert.equal(rig.inbox.chooseNext(true), Number.POSITIVE_INFINITY);
+      },
+    ),
   );
 });
 
@@ -132,9 +158,7 @@ test('priority is starvation-free: under an endless stream of urgent messages, a
     rig.send(1, { id: 2, enqueuedAtMs: now, priority });
     rig.inbox.poll();
     rig.inbox.chooseNext(true);
-    rig.inbox.take(rig.taken);
-    rig.taken.lane?.finish(rig.taken.index, doneCode);
-    if (rig.taken.envelope.id === 1) return;
+    if (rig.takeAndEnd().id === 1) return;
   }
 });
 

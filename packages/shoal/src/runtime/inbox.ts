@@ -14,13 +14,6 @@ import { Envelope } from '../wire/index.ts';
 import { Heap } from './heap.ts';
 import { LocalQueue } from './local-queue.ts';
 
-/** An event taken from an inbox. `lane` is null for what came by reference. */
-export interface TakenEvent {
-  envelope: Envelope;
-  lane: LaneReader | null;
-  index: number;
-}
-
 interface WaitingMessage {
   readonly envelope: Envelope;
   readonly lane: LaneReader | null;
@@ -46,8 +39,14 @@ export class Inbox {
   readonly #waiting: Heap<WaitingMessage>;
   readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
+  /** Of the event that {@link take} took last: its lane, null for what came by reference, and its index there. */
+  lane: LaneReader | null = null;
+  index = 0;
   #from: From = From.nowhere;
+  /** Of the event that is chosen. */
   #lane: LaneReader | null = null;
+  /** Events in lanes that the last poll has seen and that are not taken. */
+  #inLanes = 0;
 
   constructor(order: QueueOrder, localMax: number, repliesMax: number) {
     this.order = order;
@@ -58,9 +57,11 @@ export class Inbox {
 
   /** Looks at every lane. Answers how many messages wait (replies not counted). */
   poll(): number {
-    let waiting = this.local.length + this.#waiting.size;
-    for (const lane of this.lanes) waiting += lane.poll();
-    for (const lane of this.replyLanes) lane.poll();
+    let inLanes = 0;
+    for (const lane of this.lanes) inLanes += lane.poll();
+    const waiting = this.local.length + this.#waiting.size + inLanes;
+    for (const lane of this.replyLanes) inLanes += lane.poll();
+    this.#inLanes = inLanes;
     if (this.#closing.size > 0) this.#dropClosed();
     if (this.order !== 'fifo' && waiting > this.#waiting.size) this.#arrange();
     return waiting;
@@ -84,6 +85,16 @@ export class Inbox {
     }
   }
 
+  /** Nothing to choose from: what a thread finds with most of its instances, most of the time. */
+  get #isEmpty(): boolean {
+    return (
+      this.local.length === 0 &&
+      this.localReplies.length === 0 &&
+      this.#inLanes === 0 &&
+      this.#waiting.size === 0
+    );
+  }
+
   /** Messages that wait, as of the last poll. */
   get length(): number {
     let waiting = this.local.length + this.#waiting.size;
@@ -96,6 +107,7 @@ export class Inbox {
       while (lane.waiting > 0) {
         const envelope = new Envelope();
         const index = lane.advanceNext();
+        this.#inLanes--;
         lane.readHeader(index, envelope);
         this.#arrangeOne(envelope, lane, index);
       }
@@ -117,6 +129,10 @@ export class Inbox {
     let from: From = From.nowhere;
     let at = Number.POSITIVE_INFINITY;
     let lane: LaneReader | null = null;
+    if (this.#isEmpty) {
+      this.#from = from;
+      return at;
+    }
     if (this.localReplies.length > 0) {
       from = From.localReplies;
       at = (this.localReplies.peek() as Envelope).enqueuedAtMs;
@@ -166,29 +182,32 @@ export class Inbox {
     return first === undefined ? Number.POSITIVE_INFINITY : rankOfEnvelope(order, first);
   }
 
-  /** Takes the event that {@link chooseNext} has chosen, and there must be one, into service. */
-  take(taken: TakenEvent): void {
-    taken.lane = null;
-    taken.index = 0;
+  /**
+   * Takes the event that {@link chooseNext} has chosen, and there must be one, into service. Where it was is in
+   * {@link lane} and {@link index} until the next is taken.
+   */
+  take(): Envelope {
+    this.lane = null;
+    this.index = 0;
     switch (this.#from) {
       case From.localReplies:
-        taken.envelope = this.localReplies.shift();
-        return;
+        return this.localReplies.shift();
       case From.local:
-        taken.envelope = this.local.shift();
-        return;
-      case From.lane:
-        taken.lane = this.#lane as LaneReader;
-        taken.envelope = new Envelope();
-        taken.index = taken.lane.take(taken.envelope);
-        return;
+        return this.local.shift();
+      case From.lane: {
+        const lane = this.#lane as LaneReader;
+        const envelope = new Envelope();
+        this.#inLanes--;
+        this.lane = lane;
+        this.index = lane.take(envelope);
+        return envelope;
+      }
       case From.waiting: {
         const { envelope, lane, index } = this.#waiting.pop() as WaitingMessage;
-        taken.envelope = envelope;
-        taken.lane = lane;
-        taken.index = index;
+        this.lane = lane;
+        this.index = index;
         lane?.start(index, envelope);
-        return;
+        return envelope;
       }
       case From.nowhere:
         throw new Error('nothing was chosen');

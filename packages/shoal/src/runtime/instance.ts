@@ -25,7 +25,7 @@ import { doneCode, ends, failedCode, type LaneReader, shedCode } from '../transp
 import { bucketOf, type Codec, createCodec, DecodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
 import { detailCodec, Endings } from './endings.ts';
-import { Inbox, type TakenEvent } from './inbox.ts';
+import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import type { OnReply } from './pending-requests.ts';
 import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './shared-block.ts';
@@ -94,7 +94,6 @@ export class Instance {
   #untimedServed = 0;
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
-  readonly #taken: TakenEvent = { envelope: new Envelope(), lane: null, index: 0 };
 
   constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer) {
     this.thread = thread;
@@ -125,7 +124,7 @@ export class Instance {
   /** Looks for new messages. */
   poll(): void {
     this.waiting = this.inbox.poll();
-    this.#publishQueue();
+    this.#publishQueue(this.waiting);
   }
 
   /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */
@@ -133,32 +132,33 @@ export class Instance {
     return this.inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
   }
 
-  #publishQueue(): void {
+  /** `most`: how many waited, before one of them was taken. */
+  #publishQueue(most: number): void {
     const stats = this.stats;
     const length = this.waiting;
     const window = stats[InstanceFloat.window] as number;
-    if (length === stats[InstanceFloat.queueLength] && window === stats[InstanceFloat.windowSeen]) return;
-    stats[InstanceFloat.queueLength] = length;
-    if (stats[InstanceFloat.windowSeen] !== window) {
+    if (window !== stats[InstanceFloat.windowSeen]) {
+      stats[InstanceFloat.queueLength] = length;
       stats[InstanceFloat.queueMin] = length;
-      stats[InstanceFloat.queueMax] = length;
+      stats[InstanceFloat.queueMax] = most;
       stats[InstanceFloat.windowSeen] = window;
       return;
     }
+    if (most > (stats[InstanceFloat.queueMax] as number)) stats[InstanceFloat.queueMax] = most;
+    if (length === stats[InstanceFloat.queueLength]) return;
+    stats[InstanceFloat.queueLength] = length;
     if (length < (stats[InstanceFloat.queueMin] as number)) stats[InstanceFloat.queueMin] = length;
-    if (length > (stats[InstanceFloat.queueMax] as number)) stats[InstanceFloat.queueMax] = length;
   }
 
   /** Takes the event that {@link chooseNext} has chosen, and there must be one, and runs it. */
   runNext(): void {
-    const taken = this.#taken;
-    this.inbox.take(taken);
-    const { envelope, lane, index } = taken;
+    const { inbox } = this;
+    const envelope = inbox.take();
+    const { lane, index } = inbox;
     switch (envelope.kind) {
       case EnvelopeKind.message:
       case EnvelopeKind.request:
-        this.waiting--;
-        this.#publishQueue();
+        this.#publishQueue(this.waiting--);
         this.#runMessage(envelope, lane, index);
         return;
       case EnvelopeKind.reply:
@@ -438,10 +438,9 @@ export class Instance {
     }
     this.outbox.discard(end);
     this.poll();
-    const taken = this.#taken;
     while (this.inbox.chooseNext(true) !== Number.POSITIVE_INFINITY) {
-      this.inbox.take(taken);
-      const { envelope, lane, index } = taken;
+      const envelope = this.inbox.take();
+      const { lane, index } = this.inbox;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
         this.endings.drop(envelope, lane, index, end);
       } else {
@@ -450,7 +449,7 @@ export class Instance {
       if (this.inbox.lanes.length > 0) this.inbox.poll();
     }
     this.waiting = 0;
-    this.#publishQueue();
+    this.#publishQueue(0);
   }
 
   /** Nothing waits, nothing is in progress, nothing is held. */

@@ -43,7 +43,15 @@ interface ThreadMemory {
   last: Pick<ThreadSample, 'cpuMs' | 'runQueueWaitMs'>;
   /** CPU time in the last window. */
   windowCpuMs: number;
+  /** Faults and switches, as they were when last read. */
+  counts: Pick<ThreadSample, 'minorFaults' | 'majorFaults' | 'voluntarySwitches' | 'involuntarySwitches'>;
+  /** Samples taken of it. */
+  samples: number;
 }
+
+/** Faults and switches are read with each so manieth sample: once a second, by default. They cost more than the rest. */
+const samplesPerCounts = 10;
+const noCounts = { minorFaults: 0, majorFaults: 0, voluntarySwitches: 0, involuntarySwitches: 0 };
 
 interface InstanceMemory {
   queueLength: number;
@@ -84,7 +92,7 @@ export class Sampler {
 
   thread(thread: AgentThread): ThreadSample {
     const memory = this.#threadMemory(thread);
-    const figures = memory.reader?.read() ?? null;
+    const figures = this.#readThread(memory);
     const cpuMs = memory.base.cpuMs + (figures?.cpuMs ?? 0);
     const runQueueWaitMs = memory.base.runQueueWaitMs + (figures?.runQueueWaitMs ?? 0);
     memory.windowCpuMs = Math.max(0, cpuMs - memory.last.cpuMs);
@@ -95,21 +103,36 @@ export class Sampler {
       phase: thread.phase,
       cpuMs: memory.last.cpuMs,
       runQueueWaitMs,
-      minorFaults: figures?.minorFaults ?? 0,
-      majorFaults: figures?.majorFaults ?? 0,
-      voluntarySwitches: figures?.voluntarySwitches ?? 0,
-      involuntarySwitches: figures?.involuntarySwitches ?? 0,
+      minorFaults: memory.counts.minorFaults,
+      majorFaults: memory.counts.majorFaults,
+      voluntarySwitches: memory.counts.voluntarySwitches,
+      involuntarySwitches: memory.counts.involuntarySwitches,
       heapUsedBytes: thread.block.floats[ThreadFloat.heapUsed] as number,
       heapLimitBytes: thread.block.floats[ThreadFloat.heapLimit] as number,
       restarts: thread.restarts,
     };
   }
 
+  #readThread(memory: ThreadMemory): Pick<ThreadSample, 'cpuMs' | 'runQueueWaitMs'> | null {
+    if (memory.samples++ % samplesPerCounts !== 0) return memory.reader?.readTimes() ?? null;
+    const figures = memory.reader?.read() ?? null;
+    memory.counts = figures ?? noCounts;
+    return figures;
+  }
+
   #threadMemory(thread: AgentThread): ThreadMemory {
     let memory = this.#threads.get(thread.id);
     if (memory === undefined) {
       const zero = { cpuMs: 0, runQueueWaitMs: 0 };
-      memory = { tid: 0, reader: null, base: zero, last: zero, windowCpuMs: 0 };
+      memory = {
+        tid: 0,
+        reader: null,
+        base: zero,
+        last: zero,
+        windowCpuMs: 0,
+        counts: noCounts,
+        samples: 0,
+      };
       this.#threads.set(thread.id, memory);
     }
     const tid = Atomics.load(thread.block.words, ThreadWord.tid);
@@ -118,6 +141,7 @@ export class Sampler {
       memory.reader = tid === 0 ? null : openThreadReader(tid);
       memory.tid = tid;
       memory.base = memory.last;
+      memory.samples = 0;
     }
     return memory;
   }

@@ -68,6 +68,8 @@ export class ThreadRuntime {
   /** What is picked may go on while its next event ranks no later than this: no other instance can have an earlier one. */
   #othersRank = 0;
   #nextExpiryMs = 0;
+  /** The bell as it was before the lanes were last looked at; -1: look, whatever the bell says. */
+  #bellPolled = -1;
 
   constructor(options: {
     id: ThreadId;
@@ -110,11 +112,18 @@ export class ThreadRuntime {
   add(instance: Instance): void {
     this.instances.set(instance.id, instance);
     this.#list = [...this.instances.values()];
+    this.lanesChanged();
   }
 
   delete(id: InstanceId): void {
     this.instances.delete(id);
     this.#list = [...this.instances.values()];
+  }
+
+  /** An instance has other lanes than before: something may be in them already. */
+  lanesChanged(): void {
+    this.#bellPolled = -1;
+    this.requestTurn();
   }
 
   reportError(instance: Instance, what: string, error: unknown): void {
@@ -174,19 +183,19 @@ export class ThreadRuntime {
     const startedAt = this.tick();
     this.block.floats[ThreadFloat.beatAt] = startedAt;
     if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
-    if (startedAt >= this.#nextExpiryMs) this.#expireRequests(startedAt);
+    const isExpiryDue = startedAt >= this.#nextExpiryMs;
+    if (isExpiryDue) this.#expireRequests(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
     const eventsMax = this.limits.turnMaxEvents;
     const scheduling = this.#scheduling;
     let events = 0;
     let hasMore = true;
-    this.#poll();
+    this.#poll(isExpiryDue);
     while (events < eventsMax && this.nowMs < endsAt) {
       let instance = this.#pick();
       if (instance === null) {
         // What other threads have sent meanwhile.
-        this.#poll();
-        instance = this.#pick();
+        if (this.#poll(false)) instance = this.#pick();
         if (instance === null) {
           hasMore = false;
           break;
@@ -212,9 +221,17 @@ export class ThreadRuntime {
     return hasMore;
   }
 
-  #poll(): void {
+  /**
+   * Looks at the lanes if the bell has rung since, or `always`. Whoever writes to a lane rings, unless it dies in
+   * between: so they are looked at regardless once in {@link expiryPeriodMs}. Answers whether it has looked.
+   */
+  #poll(always: boolean): boolean {
+    const bell = Atomics.load(this.block.words, ThreadWord.bell);
+    if (bell === this.#bellPolled && !always) return false;
+    this.#bellPolled = bell;
     const list = this.#list;
     for (let i = 0; i < list.length; i++) (list[i] as Instance).poll();
+    return true;
   }
 
   /** The instance whose next event comes first in the thread's order. */

@@ -11,6 +11,11 @@ export interface KernelFile {
 }
 
 const maxBytes = 65_536;
+/**
+ * The kernel hands out the lines of a long file in pieces of up to a page, and ends a piece where the next line does not
+ * fit: one that is shorter than this was the last, unless there are lines longer than the rest of the page.
+ */
+const lastPieceBytes = 2_048;
 // Reads are synchronous and each is turned into a string at once, so one buffer a thread serves all files.
 const scratch = Buffer.allocUnsafeSlow(maxBytes);
 
@@ -27,7 +32,7 @@ export function openKernelFile(path: string): KernelFile {
       try {
         let length = 0;
         // A file of many cores comes in pieces of a page.
-        for (let read = -1; read !== 0 && length < maxBytes; length += read) {
+        for (let read = maxBytes; read >= lastPieceBytes && length < maxBytes; length += read) {
           read = fs.readSync(fd, scratch, length, maxBytes - length, length);
         }
         return scratch.toString('latin1', 0, length);
