@@ -29,7 +29,8 @@ export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'p
 /**
  * How its handlers run.
  * - `sync`: a handler returns; the thread of an all-`sync` set of types without handles parks between messages.
- * - `async`: a handler may await; up to `concurrency` events of an instance are in progress.
+ * - `async`: a handler may await; up to `concurrency` messages of an instance are in progress. What the handler of a
+ *   timer awaits is not counted: one that works in a loop for ever holds nothing up.
  * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
  */
 export type ExecutionKind = 'sync' | 'async' | 'blocking';

@@ -59,6 +59,7 @@ export interface ThreadSample {
   /** CPU time used, milliseconds; and time spent runnable but waiting for a core. */
   readonly cpuMs: number;
   readonly runQueueWaitMs: number;
+  /** Faults and switches are read once in ten samples. */
   readonly minorFaults: number;
   readonly majorFaults: number;
   readonly voluntarySwitches: number;
