@@ -21,6 +21,17 @@ test('the report marks the best deployment of each attack and shows every one', 
   assert.match(html, /–/);
 });
 
+test('the report counts what the kernel killed and what was started again, over runs', () => {
+  const html = reportHtml(
+    results([
+      { ...cell({ deployment: 'watt', run: 1 }), oomKills: 7, restarts: 3 },
+      { ...cell({ deployment: 'watt', run: 2 }), oomKills: 9, restarts: 3 },
+    ]),
+  );
+  assert.match(html, /<th>killed for memory<\/th><th>restarted<\/th>/);
+  assert.match(html, /<td>8<small>7 … 9<\/small><\/td><td>3<\/td><\/tr>/);
+});
+
 const point = (second: number, meanMs: number | null): SecondPoint => ({
   second,
   sent: 100,

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { figureOf } from './figure.ts';
 import type { Cell, ExperimentResults, PhaseName } from './results.ts';
-import { bestDeployments, type RowFigure, rowsOf, type Spread, spreadOfRows } from './summary.ts';
+import { bestDeployments, type RowFigure, rowsOf, type Spread, spreadOf, spreadOfRows } from './summary.ts';
 
 /** One column of the table of an attack. */
 interface Column {
@@ -46,12 +46,16 @@ export function namesOf(cells: readonly Cell[], key: 'attack' | 'deployment'): s
 
 function attackTable(cells: readonly Cell[], attack: string, deployments: readonly string[]): string {
   const best = bestDeployments(cells, attack, 'attack');
-  const head = columns.map(({ title }) => `<th>${title}</th>`).join('');
+  const titles = [...columns.map(({ title }) => title), 'killed for memory', 'restarted'];
+  const head = titles.map((title) => `<th>${title}</th>`).join('');
   const body = deployments.map((deployment) => {
     const figures = columns.map(({ phase, figure, format }) => {
       const spread = spreadOfRows(rowsOf(cells, attack, deployment, phase), figure);
       return `<td>${formatSpread(spread, format)}</td>`;
     });
+    const runs = cells.filter((cell) => cell.attack === attack && cell.deployment === deployment);
+    for (const counts of [runs.map(({ oomKills }) => oomKills), runs.map(({ restarts }) => restarts)])
+      figures.push(`<td>${formatSpread(spreadOf(counts), whole)}</td>`);
     const mark = best.has(deployment);
     return `<tr${mark ? ' class="best"' : ''}><th>${escapeHtml(deployment)}${mark ? ' ★' : ''}</th>${figures.join('')}</tr>`;
   });
@@ -110,7 +114,7 @@ ${attackMs / 1000} s of attack, ${afterMs / 1000} s after. ${late === 0 ? 'The l
 ${overviewTable(cells, attacks, deployments)}
 ${sections.join('\n')}
 <h2>Where this comes from</h2>
-<pre>${escapeHtml(JSON.stringify({ command: results.command, startedAt: results.startedAt, machine, settings, cpuSecondsPerRequest: results.cpuSecondsPerRequest }, null, 2))}</pre>
+<pre>${escapeHtml(JSON.stringify({ command: results.command, startedAt: results.startedAt, machine, settings, cpuSecondsPerRequest: results.cpuSecondsPerRequest, calibration: results.calibration }, null, 2))}</pre>
 </body></html>
 `;
 }
