@@ -154,6 +154,13 @@ export class ThreadRuntime {
     }
   }
 
+  /** No handler runs. */
+  #leave(): void {
+    if (this.#running === 0) return;
+    this.#running = 0;
+    Atomics.store(this.block.words, ThreadWord.running, 0);
+  }
+
   /** Marks a bell to be rung with the next batch. */
   ring(bell: Int32Array): void {
     if (!this.#dirtyBells.includes(bell)) this.#dirtyBells.push(bell);
@@ -212,10 +219,7 @@ export class ThreadRuntime {
       );
       instance.settleTime();
     }
-    if (this.#running !== 0) {
-      this.#running = 0;
-      Atomics.store(this.block.words, ThreadWord.running, 0);
-    }
+    this.#leave();
     if (this.#dirtyBells.length > 0) this.#ringBells();
     this.#inTurn = false;
     return hasMore;
@@ -229,6 +233,8 @@ export class ThreadRuntime {
     const bell = Atomics.load(this.block.words, ThreadWord.bell);
     if (bell === this.#bellPolled && !always) return false;
     this.#bellPolled = bell;
+    // Whoever adds up what waits here and what is in service would count what has just ended.
+    this.#leave();
     const list = this.#list;
     for (let i = 0; i < list.length; i++) (list[i] as Instance).poll();
     return true;
