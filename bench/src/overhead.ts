@@ -9,7 +9,7 @@
  * All servers are started, warmed up and left alone for half a minute: V8 tidies the heap of each thread that has
  * become idle, once, 8 to 26 s after the start. Then they take turns of a few seconds, in rounds; whoever is not
  * measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a virtual
- * machine some 20 µs or 70, as it happens, whatever the server. Ratios are taken within a round, because the
+ * machine some 20 µs, and at times more, whatever the server. Ratios are taken within a round, because the
  * machine changes from one minute to the next, and their medians and quartiles over the rounds are reported.
  * Not measured: the first half minute, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
