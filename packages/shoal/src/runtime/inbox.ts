@@ -26,6 +26,8 @@ interface WaitingMessage {
 const From = { nowhere: 0, localReplies: 1, local: 2, lane: 3, waiting: 4 } as const;
 type From = (typeof From)[keyof typeof From];
 
+const noLanes: readonly LaneReader[] = [];
+
 export class Inbox {
   readonly order: QueueOrder;
   /** Messages accepted from other threads. */
@@ -86,7 +88,7 @@ export class Inbox {
   }
 
   /** Nothing to choose from: what a thread finds with most of its instances, most of the time. */
-  get #isEmpty(): boolean {
+  get isEmpty(): boolean {
     return (
       this.local.length === 0 &&
       this.localReplies.length === 0 &&
@@ -129,15 +131,13 @@ export class Inbox {
     let from: From = From.nowhere;
     let at = Number.POSITIVE_INFINITY;
     let lane: LaneReader | null = null;
-    if (this.#isEmpty) {
-      this.#from = from;
-      return at;
-    }
     if (this.localReplies.length > 0) {
       from = From.localReplies;
       at = (this.localReplies.peek() as Envelope).enqueuedAtMs;
     }
-    const { replyLanes, lanes } = this;
+    // Most often everything is in local queues, and then the lanes need not be gone through.
+    const replyLanes = this.#inLanes > 0 ? this.replyLanes : noLanes;
+    const lanes = this.#inLanes > 0 ? this.lanes : noLanes;
     for (let i = 0; i < replyLanes.length; i++) {
       const candidate = replyLanes[i] as LaneReader;
       if (candidate.waiting > 0 && candidate.nextEnqueuedAtMs() < at) {

@@ -129,7 +129,9 @@ export class Instance {
 
   /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */
   chooseNext(scheduling: QueueOrder): number {
-    return this.inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
+    const { inbox } = this;
+    if (inbox.isEmpty) return Number.POSITIVE_INFINITY;
+    return inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
   }
 
   /** `most`: how many waited, before one of them was taken. */

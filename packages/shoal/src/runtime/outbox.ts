@@ -111,30 +111,39 @@ export class Outbox {
     kind: EnvelopeKind,
     correlation: number,
   ): Acceptance {
+    // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
+    if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
+      return this.#refuse('queue-full');
     const thread = this.#thread;
+    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
+      return this.#refuse('queue-full');
     const now = thread.time();
+    const id = thread.nextMessageId();
+    if (kind === EnvelopeKind.request) this.#pending.identify(correlation, id);
     const { local } = endpoint;
     const envelope = local === null ? thread.scratch : new Envelope();
     envelope.kind = kind;
     envelope.port = route.port;
     envelope.correlation = correlation;
-    envelope.id = thread.nextMessageId();
-    if (kind === EnvelopeKind.request) this.#pending.identify(correlation, envelope.id);
+    envelope.id = id;
     envelope.flowKey = flowKey;
     envelope.sender = this.#instance.id;
     envelope.enqueuedAtMs = now;
     const deadlineMs = options?.deadlineMs ?? route.deadlineMs;
     envelope.deadlineAtMs = deadlineMs > 0 ? now + deadlineMs : Number.POSITIVE_INFINITY;
-    envelope.priority = options?.priority ?? cause?.priority ?? 0;
-    envelope.clientKey = options?.clientKey ?? cause?.clientKey ?? 0;
-    envelope.origin = cause?.origin ?? this.#instance.id;
-    envelope.prior = cause === null ? nobody : cause.provenance;
-    envelope.isTraced = cause?.isTraced ?? false;
-    // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
-    if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
-      return this.#refuse('queue-full');
-    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
-      return this.#refuse('queue-full');
+    if (cause === null) {
+      envelope.priority = options?.priority ?? 0;
+      envelope.clientKey = options?.clientKey ?? 0;
+      envelope.origin = this.#instance.id;
+      envelope.prior = nobody;
+      envelope.isTraced = false;
+    } else {
+      envelope.priority = options?.priority ?? cause.priority;
+      envelope.clientKey = options?.clientKey ?? cause.clientKey;
+      envelope.origin = cause.origin;
+      envelope.prior = cause.provenance;
+      envelope.isTraced = cause.isTraced;
+    }
     if (local !== null) {
       envelope.payload = payload;
       if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full');
