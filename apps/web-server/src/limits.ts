@@ -54,9 +54,34 @@ export const defaultWebLimits: WebLimits = {
 };
 
 /**
- * A clock for timeouts: the owner of the connections sets it at every sweep, so that reading it costs nothing on
- * the path of a request. Coarse: up to `sweepMs` behind.
+ * Time as timeouts count it, in milliseconds. Coarse: it moves when the owner of the connections looks at their
+ * timeouts, every `sweepMs`, so that reading it costs nothing on the path of a request.
  */
 export interface CoarseClock {
-  nowMs: number;
+  readonly nowMs: number;
+}
+
+/** From one sweep to the next, at most this many times `sweepMs` count. */
+const sweepsLateMax = 4;
+
+/**
+ * The clock of who sweeps. A sweep that comes very late counts as a little late only: while the server stood still, for
+ * want of a core or because its machine was suspended, no client could have done anything about it.
+ */
+export class SweepClock implements CoarseClock {
+  /** Never 0, which stands for "no time" where one is kept. */
+  nowMs = 1;
+  #sweptAtMs: number;
+  readonly #stepMaxMs: number;
+
+  constructor(machineMs: number, limits: Pick<WebLimits, 'sweepMs'>) {
+    this.#sweptAtMs = machineMs;
+    this.#stepMaxMs = sweepsLateMax * limits.sweepMs;
+  }
+
+  /** To be called at the beginning of a sweep. */
+  advance(machineMs: number): void {
+    this.nowMs += Math.min(machineMs - this.#sweptAtMs, this.#stepMaxMs);
+    this.#sweptAtMs = machineMs;
+  }
 }

@@ -5,7 +5,7 @@
 import * as tls from 'node:tls';
 import { HttpSession } from '../http/http-session.ts';
 import { holder, SecureConnection } from '../http/secure-connection.ts';
-import type { CoarseClock } from '../limits.ts';
+import { SweepClock } from '../limits.ts';
 import { createMemoryStore, createRedisStore } from '../service/object-store.ts';
 import { searchInline } from '../service/search.ts';
 import { createService } from '../service/service.ts';
@@ -25,7 +25,7 @@ interface Client {
 /** Starts the server. @throws Error if the certificate or the address cannot be used */
 export async function startMonolith(settings: WebSettings): Promise<RunningServer> {
   const { limits } = settings;
-  const clock: CoarseClock = { nowMs: performance.now() };
+  const clock = new SweepClock(performance.now(), limits);
   const clients = new Set<Client>();
   const log = (text: string): void => void process.stderr.write(`${text}\n`);
   const store = settings.objects === '' ? createMemoryStore() : createRedisStore(settings.objects, log);
@@ -75,7 +75,7 @@ export async function startMonolith(settings: WebSettings): Promise<RunningServe
     log,
   );
   const sweeping = setInterval(() => {
-    clock.nowMs = performance.now();
+    clock.advance(performance.now());
     for (const { connection, session } of clients) {
       session.sweep();
       connection.sweep();

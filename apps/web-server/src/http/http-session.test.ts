@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type CoarseClock, defaultWebLimits } from '../limits.ts';
+import { defaultWebLimits } from '../limits.ts';
 import type { Answer, Service } from '../service/service.ts';
 import { HttpSession } from './http-session.ts';
 import { llhttp } from './llhttp.ts';
@@ -9,7 +9,7 @@ import { textResponse } from './response.ts';
 
 /** A session with a service that answers `/now/N` at once and `/later/N` when told to. */
 function createTrial() {
-  const clock: CoarseClock = { nowMs: 0 };
+  const clock = { nowMs: 0 };
   const waiting: { url: string; answer: Answer }[] = [];
   const events: string[] = [];
   let sent = '';

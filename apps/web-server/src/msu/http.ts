@@ -20,7 +20,7 @@ import {
   sends,
 } from 'shoal';
 import { HttpSession } from '../http/http-session.ts';
-import type { CoarseClock } from '../limits.ts';
+import { SweepClock } from '../limits.ts';
 import { createMemoryStore, createRedisStore } from '../service/object-store.ts';
 import type { Searcher, SearchOutcome } from '../service/search.ts';
 import { createService, type Service } from '../service/service.ts';
@@ -82,7 +82,7 @@ function outcomeOf(reply: Reply<FoundMessage>): SearchOutcome {
 class HttpServer {
   readonly #context: MsuContext<HttpOut, HttpTimers>;
   readonly #settings: WebSettings;
-  readonly #clock: CoarseClock;
+  readonly #clock: SweepClock;
   readonly #states: KeyedStates<ClientState>;
   readonly #responses: Outbox<ResponseMessage>;
   readonly #control: Outbox<ControlMessage>;
@@ -97,7 +97,7 @@ class HttpServer {
   ) {
     this.#context = context;
     this.#settings = settings;
-    this.#clock = { nowMs: context.now() };
+    this.#clock = new SweepClock(context.now(), settings.limits);
     this.#states = context.states<ClientState>();
     const nobodyWaits = { onWaiting: () => undefined };
     this.#control = new Outbox(context.out.control, { ...nobodyWaits, onLost: () => undefined });
@@ -151,7 +151,7 @@ class HttpServer {
   }
 
   sweep(): void {
-    this.#clock.nowMs = this.#context.now();
+    this.#clock.advance(this.#context.now());
     for (const key of this.#states.keys()) this.#states.get(key)?.session.sweep();
   }
 

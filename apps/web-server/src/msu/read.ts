@@ -21,7 +21,7 @@ import {
 } from 'shoal';
 import { busyResponse, encodeResponse } from '../http/response.ts';
 import { holder, SecureConnection } from '../http/secure-connection.ts';
-import type { CoarseClock, WebLimits } from '../limits.ts';
+import { SweepClock, type WebLimits } from '../limits.ts';
 import type { WebSettings } from '../settings.ts';
 import { type Credentials, readCredentials, watchCredentials } from '../tls/credentials.ts';
 import {
@@ -68,7 +68,7 @@ class Reader {
   readonly #context: MsuContext<ReadOut, ReadTimers>;
   readonly #limits: WebLimits;
   readonly #busy: Buffer;
-  readonly #clock: CoarseClock;
+  readonly #clock: SweepClock;
   readonly #outbox: Outbox<ClientMessage>;
   readonly #clients = new Map<Key, Client>();
   /** In progress; then those that wait their turn, oldest first. */
@@ -86,7 +86,7 @@ class Reader {
       isKeepAlive: false,
       isHead: false,
     });
-    this.#clock = { nowMs: context.now() };
+    this.#clock = new SweepClock(context.now(), settings.limits);
     this.#secureContext = createSecureContext(credentials);
     this.#outbox = new Outbox(context.out.http, {
       onWaiting: (key, isWaiting) => this.#clients.get(key)?.connection.hold(holder.forwarding, isWaiting),
@@ -135,7 +135,7 @@ class Reader {
   }
 
   sweep(): void {
-    this.#clock.nowMs = this.#context.now();
+    this.#clock.advance(this.#context.now());
     const before = this.#clock.nowMs - this.#limits.handshakeTimeoutMs;
     for (const [socket, handshake] of this.#handshakes) if (handshake.sinceMs <= before) socket.destroy();
     for (const handshake of this.#waiting) {
