@@ -6,17 +6,18 @@
  * deviation and 99th percentile of latency in an open loop of 2,500 requests a second (Poisson, kept-alive). The
  * servers have core 0, the load generators the others.
  *
- * All servers are started, warmed up and left alone for half a minute: V8 tidies the heap of each thread that has
- * become idle, once, 8 to 26 s after the start. Then they take turns of a few seconds, in rounds; whoever is not
- * measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a virtual
- * machine some 20 µs, and at times more, whatever the server. Ratios are taken within a round, because the
- * machine changes from one minute to the next, and their medians and quartiles over the rounds are reported.
+ * All servers are started and saturated for half a minute: V8 compiles more code than the monolith has, and tidies the
+ * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns of a few seconds, in
+ * rounds; whoever is not measured is stopped by a signal and takes nothing from the others. The core never sleeps:
+ * waking it takes a virtual machine some 20 µs, and at times more, whatever the server. Ratios are taken within a
+ * round, because the machine changes from one minute to the next, and their medians and quartiles over all rounds are
+ * reported. One start of a program differs from the next by some percent for as long as it runs, presumably by where
+ * its memory lies, so that everything is done with several sets of servers, one after the other.
  * Not measured: the first half minute, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
  */
 import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { launchHere } from 'shoal-lab/attacks';
@@ -37,10 +38,11 @@ const serverCores = '0';
 const openRatePerSecond = 2_500;
 
 interface Sizes {
+  /** Times that all servers are started. */
+  readonly sets: number;
+  /** Rounds with each set, of objects only and mixed. */
   readonly rounds: number;
   readonly warmSeconds: number;
-  /** From the warm-up to the first round. */
-  readonly restMs: number;
   readonly closedSeconds: number;
   /** The open loop is measured from here on. */
   readonly openWarmMs: number;
@@ -48,18 +50,18 @@ interface Sizes {
   readonly openRatePerSecond: number;
 }
 const fullSizes: Sizes = {
-  rounds: 15,
-  warmSeconds: 3,
-  restMs: 27_000,
-  closedSeconds: 1,
+  sets: 3,
+  rounds: 5,
+  warmSeconds: 30,
+  closedSeconds: 2,
   openWarmMs: 1_000,
   openMs: 4_000,
   openRatePerSecond,
 };
 const tinySizes: Sizes = {
+  sets: 1,
   rounds: 1,
   warmSeconds: 0,
-  restMs: 0,
   closedSeconds: 1,
   openWarmMs: 300,
   openMs: 700,
@@ -168,13 +170,12 @@ async function resumed<T>(server: BenchServer, run: () => Promise<T>): Promise<T
 async function startServers(sizes: Sizes): Promise<Servers> {
   const servers: Partial<Record<System, BenchServer>> = {};
   for (const system of systems) {
-    process.stderr.write(`${system}: starts, is warmed up and rests ${sizes.restMs / 1_000} s\n`);
+    process.stderr.write(`${system}: starts and is warmed up for ${sizes.warmSeconds} s\n`);
     const server = await startServer(system, serverCores);
     servers[system] = server;
     await resumed(server, async () => {
       if (sizes.warmSeconds > 0)
         await closedLoop(server.port, { cores: loadCores(), seconds: sizes.warmSeconds, objectOnly: false });
-      await sleep(sizes.restMs);
     });
   }
   return servers as Servers;
@@ -247,30 +248,35 @@ export async function overhead(options: BenchOptions): Promise<void> {
   const installer = fileURLToPath(new URL('../../lab/scripts/install-debian.sh', import.meta.url));
   execFileSync('sh', [installer, 'wrk', 'util-linux'], { stdio: 'inherit' });
   const sizes = options.tiny === true ? tinySizes : fullSizes;
+  const measured = { objects: [] as Round[], mixed: [] as Round[] };
+  for (let set = 0; set < sizes.sets; set++) {
+    process.stderr.write(`servers ${set + 1} of ${sizes.sets}\n`);
+    const servers = await startServers(sizes);
+    const letSleep = keepAwake(serverCores);
+    try {
+      for (const name of ['objects', 'mixed'] as const) {
+        for (let round = 0; round < sizes.rounds; round++) {
+          process.stderr.write(`${name}: round ${round + 1} of ${sizes.rounds}\n`);
+          measured[name].push(await runRound(servers, round, sizes, name === 'objects'));
+        }
+      }
+    } finally {
+      letSleep();
+      await Promise.all(Object.values(servers).map((server) => server.close()));
+    }
+  }
   const rows: Row[] = [];
   const spreads: Row[] = [];
   const figures: Row[] = [];
-  let crossing = 0;
-  const servers = await startServers(sizes);
-  const letSleep = keepAwake(serverCores);
-  try {
-    for (const objectOnly of [true, false]) {
-      const rounds: Round[] = [];
-      for (let round = 0; round < sizes.rounds; round++) {
-        process.stderr.write(`${objectOnly ? 'objects' : 'mixed'}: round ${round + 1} of ${sizes.rounds}\n`);
-        rounds.push(await runRound(servers, round, sizes, objectOnly));
-      }
-      for (const against of ['monolith', 'node:https'] as const) {
-        rows.push(compare(rounds, against, objectOnly, (sorted) => quantile(sorted, 0.5)));
-        spreads.push(compare(rounds, against, objectOnly, showSpread));
-      }
-      figures.push(...absolute(rounds, objectOnly));
-      if (!objectOnly) crossing = crossingMicroseconds(rounds);
+  for (const name of ['objects', 'mixed'] as const) {
+    const rounds = measured[name];
+    for (const against of ['monolith', 'node:https'] as const) {
+      rows.push(compare(rounds, against, name === 'objects', (sorted) => quantile(sorted, 0.5)));
+      spreads.push(compare(rounds, against, name === 'objects', showSpread));
     }
-  } finally {
-    letSleep();
-    await Promise.all(Object.values(servers).map((server) => server.close()));
+    figures.push(...absolute(rounds, name === 'objects'));
   }
+  const crossing = crossingMicroseconds(measured.mixed);
   process.stdout.write(
     `overhead: closed loop of 50 connections, and ${sizes.openRatePerSecond} requests a second; ${JSON.stringify(describeMachine())}\n`,
   );
@@ -280,5 +286,6 @@ export async function overhead(options: BenchOptions): Promise<void> {
   process.stdout.write(
     `A crossing to another thread on the same core: ${crossing.toFixed(0)} µs in the mean.\n`,
   );
-  writeRows(options.jsonFile, 'overhead', rows, { crossingUs: Number(crossing.toFixed(1)) });
+  const extras = { crossingUs: Number(crossing.toFixed(1)), rounds: measured };
+  writeRows(options.jsonFile, 'overhead', rows, extras);
 }
