@@ -286,6 +286,6 @@ export async function overhead(options: BenchOptions): Promise<void> {
   process.stdout.write(
     `A crossing to another thread on the same core: ${crossing.toFixed(0)} µs in the mean.\n`,
   );
-  const extras = { crossingUs: Number(crossing.toFixed(1)), rounds: measured };
-  writeRows(options.jsonFile, 'overhead', rows, extras);
+  const circumstances = { crossingUs: Number(crossing.toFixed(1)) };
+  writeRows(options.jsonFile, 'overhead', rows, circumstances, { rounds: measured });
 }

@@ -41,10 +41,11 @@ export function writeRows(
   benchmark: string,
   rows: readonly Row[],
   circumstances: Row = {},
+  raw: object = {},
 ): void {
   if (jsonFile === undefined) return;
   const machine = { ...describeMachine(), ...circumstances };
-  fs.writeFileSync(jsonFile, `${JSON.stringify({ benchmark, machine, rows }, null, 2)}\n`);
+  fs.writeFileSync(jsonFile, `${JSON.stringify({ benchmark, machine, rows, ...raw }, null, 2)}\n`);
 }
 
 /** Starts to watch; the function answers the share of the machine's CPU time that other programs had since. */
