@@ -66,7 +66,7 @@ const sweepsLateMax = 4;
 
 /**
  * The clock of who sweeps. A sweep that comes very late counts as a little late only: while the server stood still, for
- * want of a core or because its machine was suspended, no client could have done anything about it.
+ * want of a core or because its process was stopped, no client could have done anything about it.
  */
 export class SweepClock implements CoarseClock {
   /** Never 0, which stands for "no time" where one is kept. */
