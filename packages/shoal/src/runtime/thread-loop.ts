@@ -62,7 +62,7 @@ export function startThreadLoop(
 
   /**
    * Once an event loop's round, after all of its I/O: what many sockets brought is served in one turn. As a microtask
-   * after each callback the same code takes 2 to 3 % more of the core, and the mean latency is higher (`overhead`).
+   * after each callback the web server takes 2 to 3 % more of its thread for a request.
    */
   const schedule = (): void => {
     if (isScheduled || isClosed) return;
