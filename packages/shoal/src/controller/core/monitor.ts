@@ -159,6 +159,7 @@ export class Monitor {
     process.reportedTables = report.tables;
     this.#takeMachine(report, nowMs);
     if (dtMs > 0) {
+      if (isTooLong(process.windowLengths.at(-1) ?? 0)) process.windowLengths = [];
       process.windowLengths.push(dtMs);
       if (process.windowLengths.length > windowsMax) process.windowLengths.shift();
       process.recentMs = 0;
@@ -275,7 +276,8 @@ export class Monitor {
     machine.memoryBytes = machineSample.memoryBytes;
     machine.memoryFreeBytes = machineSample.memoryFreeBytes;
     const samples = machine.freeSamples;
-    samples.push({ atMs: nowMs, freeCores: machineSample.freeCores });
+    if (isTooLong(samples.at(-1)?.windowMs ?? 0)) samples.length = 0;
+    samples.push({ atMs: nowMs, windowMs: report.windowMs, freeCores: machineSample.freeCores });
     while (samples.length > 1 && nowMs - (samples[0]?.atMs ?? nowMs) >= recentSpanMs) samples.shift();
     let total = 0;
     for (const sample of samples) total += sample.freeCores;
@@ -421,6 +423,7 @@ export class Monitor {
       serviceBefore: before?.serviceTime ?? [],
     };
     instance.queuedForMs = isQueued ? instance.queuedForMs + observedMs : 0;
+    if (isTooLong(instance.windows.at(-1)?.dtMs ?? 0)) instance.windows.length = 0;
     instance.windows.push(window);
     if (instance.windows.length > windowsMax) instance.windows.shift();
     instance.recent = sumWindows(instance.windows, recentSpanMs);
@@ -441,6 +444,14 @@ function shareOfThread(
   const open = use.inService > 0 ? Math.min(1, sample.inService) / use.inService : 1 / use.instances;
   const cpuMs = booked * bookedMs + open * openMs;
   return { cpuMs, coreWaitMs: use.cpuMs > 0 ? (use.coreWaitMs * cpuMs) / use.cpuMs : 0 };
+}
+
+/**
+ * A window longer than the span of recent figures counts until a newer one comes, and no longer: a process that was
+ * stopped for ten seconds was idle for ten seconds, which would hide for another second what goes on now.
+ */
+function isTooLong(windowMs: number): boolean {
+  return windowMs > recentSpanMs;
 }
 
 /** Sums the newest windows until `spanMs` is reached. */

@@ -107,7 +107,7 @@ export interface MachineView {
   memoryBytes: number;
   memoryFreeBytes: number;
   /** Free cores by time, over the last `recentSpanMs`. */
-  readonly freeSamples: { readonly atMs: number; readonly freeCores: number }[];
+  readonly freeSamples: { readonly atMs: number; readonly windowMs: number; readonly freeCores: number }[];
   /** Their mean. */
   freeCores: number;
 }
