@@ -6,6 +6,7 @@ export interface Libc {
   close(fd: number): number;
   schedSetAffinity(pid: number, maskBytes: number, mask: Uint8Array): number;
   prctl(option: number, ...rest: unknown[]): number;
+  syscall(number: number, ...rest: unknown[]): number;
   /** `errno` of the last call of this thread. */
   errno(): number;
 }
@@ -58,6 +59,7 @@ function load(): Libc {
     close: library.func('int close(int fd)'),
     schedSetAffinity: library.func('int sched_setaffinity(int pid, size_t bytes, const uint8_t *mask)'),
     prctl: library.func('int prctl(int option, ...)'),
+    syscall: library.func('long syscall(long number, ...)'),
     errno: () => koffi.errno(),
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import {
@@ -10,6 +11,7 @@ import {
   duplicateDescriptor,
   errnoName,
   pinThread,
+  setThreadSlice,
 } from './index.ts';
 
 test('a duplicate refers to the same file, is closed on exec, and is free again after it was closed', () => {
@@ -31,6 +33,26 @@ test('a descriptor that is not open is an answer, not a crash', () => {
   assert.equal(errnoName(closeDescriptor(1_000_000)), 'EBADF');
   assert.equal(errnoName(duplicateDescriptor(-1)), 'EBADF');
   assert.equal(descriptorInode(1_000_000), 0);
+});
+
+test('a time slice is set and given back, and niceness stays; a wrong wish is refused with the reason', () => {
+  /** Where the kernel shows it. */
+  const slice = (): string => {
+    const shown = fs.existsSync('/proc/self/sched') ? fs.readFileSync('/proc/self/sched', 'utf8') : '';
+    return /^se\.slice\s+:\s+(\d+)/m.exec(shown)?.[1] ?? '';
+  };
+  const [major = 0, minor = 0] = os.release().split('.').map(Number);
+  const knowsSlices = major > 6 || (major === 6 && minor >= 12);
+  const nice = os.getPriority(process.pid);
+  const usual = slice();
+  assert.deepEqual(setThreadSlice(0.3, process.pid), { isOk: true });
+  assert.equal(slice(), usual === '' || !knowsSlices ? usual : '300000');
+  assert.equal(os.getPriority(process.pid), nice);
+  assert.deepEqual(setThreadSlice(0, process.pid), { isOk: true });
+  const late = setThreadSlice(0.3, 99_999_999);
+  assert.equal(late.isOk ? '' : late.code, 'ESRCH');
+  const long = setThreadSlice(101, process.pid);
+  assert.equal(long.isOk ? '' : long.code, 'EINVAL');
 });
 
 test('pinning and niceness hold for the one thread that asked, and wrong wishes are refused with the reason', async () => {

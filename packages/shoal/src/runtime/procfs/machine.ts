@@ -11,9 +11,12 @@ import {
   parseNetworkBytes,
 } from './parse.ts';
 
+/** Memory, network and throttling are read once in so many milliseconds: they cost more than the rest together. */
+const slowFiguresMs = 1_000;
+
 export interface MachineReader {
   /**
-   * Everything about the machine, as far as this process may use it.
+   * Everything about the machine, as far as this process may use it; all but `freeCores` up to a second old.
    *
    * `cores` is the smaller of the cores of its affinity mask and its cgroup's quota, both as they were when the
    * reader was opened. `freeCores` is about the time since the last reading: idle time of those cores (ticks of
@@ -58,7 +61,7 @@ export function openMachineReader(nowMs: number, procRoot = '/proc'): MachineRea
     const laterTicks = parseCoreTicks(stat.read() ?? '');
     const share = idleShare(ticks, laterTicks, allowed);
     if (share === null || now <= atMs) return;
-    const laterCpuMs = cgroup.cpuMs();
+    const laterCpuMs = Number.isFinite(quotaCores) ? cgroup.cpuMs() : -1;
     const usedCores =
       cgroupCpuMs < 0 || laterCpuMs < 0 ? 0 : Math.max(0, laterCpuMs - cgroupCpuMs) / (now - atMs);
     freeCores = Math.max(0, Math.min(share * allowed.size, quotaCores - usedCores));
@@ -77,22 +80,31 @@ export function openMachineReader(nowMs: number, procRoot = '/proc'): MachineRea
     return { total: memoryLimit, free: Math.min(available, left) };
   }
 
+  function readSlow(): Omit<MachineSample, 'cores' | 'freeCores'> {
+    const { total, free } = memory();
+    const { periods, ms } = cgroup.throttled();
+    const { inBytes, outBytes } = parseNetworkBytes(network.read() ?? '');
+    return {
+      memoryBytes: total,
+      memoryFreeBytes: free,
+      throttledPeriods: periods,
+      throttledMs: ms,
+      networkInBytes: inBytes,
+      networkOutBytes: outBytes,
+    };
+  }
+
+  let slow = readSlow();
+  let slowAtMs = nowMs;
+
   return {
     read: (now) => {
       updateFreeCores(now);
-      const { total, free } = memory();
-      const { periods, ms } = cgroup.throttled();
-      const { inBytes, outBytes } = parseNetworkBytes(network.read() ?? '');
-      return {
-        cores,
-        freeCores,
-        memoryBytes: total,
-        memoryFreeBytes: free,
-        throttledPeriods: periods,
-        throttledMs: ms,
-        networkInBytes: inBytes,
-        networkOutBytes: outBytes,
-      };
+      if (now - slowAtMs >= slowFiguresMs) {
+        slow = readSlow();
+        slowAtMs = now;
+      }
+      return { cores, freeCores, ...slow };
     },
     close: () => {
       for (const file of [stat, meminfo, network, cgroup]) file.close();

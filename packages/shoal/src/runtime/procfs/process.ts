@@ -13,23 +13,26 @@ export interface ProcessReader {
   read(): ProcessFigures;
 }
 
-/** Readings between two counts of the descriptors, where counting means listing them. */
-const listingInterval = 10;
+/** What costs much is read with each so manieth reading: once a second, by default. */
+const slowInterval = 10;
 
 /** Reads this process: all of its threads together. */
 export function createProcessReader(): ProcessReader {
   const descriptorsMax = parseDescriptorsMax(readKernelFile('/proc/self/limits') ?? '');
   let openDescriptors = 0;
+  let residentBytes = 0;
   let reading = 0;
   return {
     read: () => {
+      const isSlow = reading++ % slowInterval === 0;
+      if (isSlow) residentBytes = process.memoryUsage.rss();
       const counted = countByStat();
       // Listing 10,000 descriptors takes milliseconds, so older kernels are asked once in a while.
       if (counted > 0) openDescriptors = counted;
-      else if (reading++ % listingInterval === 0) openDescriptors = countByListing();
+      else if (isSlow) openDescriptors = countByListing();
       const cpu = process.cpuUsage();
       return {
-        residentBytes: process.memoryUsage.rss(),
+        residentBytes,
         openDescriptors,
         descriptorsMax,
         cpuMs: (cpu.user + cpu.system) / 1_000,
