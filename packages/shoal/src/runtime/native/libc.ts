@@ -28,8 +28,8 @@ let loaded: Libc | null | undefined;
 let loadError = '';
 
 /**
- * The C library through koffi, loaded at the first call on each thread: a program that hands over no connections
- * and pins no threads never loads it. `null` where there is none (see {@link libcLoadError}).
+ * The C library through koffi, loaded at the first call on each thread: one that hands over no connections, is not
+ * pinned and starts no threads never loads it. `null` where there is none (see {@link libcLoadError}).
  */
 export function libc(): Libc | null {
   if (loaded === undefined) {

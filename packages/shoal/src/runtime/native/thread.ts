@@ -76,6 +76,9 @@ export function setThreadSlice(sliceMs: number, tid: number): NativeResult {
   if (!(sliceMs === 0 || (sliceMs >= 0.1 && sliceMs <= 100)))
     return nativeFailure('EINVAL', `${what}: it is 0, or 0.1 to 100`);
   const call = schedSetAttr[process.arch];
+  // The kernel would take 0 for the calling thread.
+  if (process.platform !== 'linux' || tid === 0)
+    return nativeFailure('ENOSYS', `${what}: only Linux has a slice per thread`);
   if (call === undefined)
     return nativeFailure('ENOSYS', `${what}: its number is not known for ${process.arch}`);
   const c = libc();
