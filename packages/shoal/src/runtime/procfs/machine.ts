@@ -11,7 +11,7 @@ import {
   parseNetworkBytes,
 } from './parse.ts';
 
-/** Memory, network and throttling are read once in so many milliseconds: they cost more than the rest together. */
+/** Memory, network and throttling are read once in so many milliseconds: nothing is decided on them sooner. */
 const slowFiguresMs = 1_000;
 
 export interface MachineReader {

@@ -13,7 +13,7 @@ export interface ProcessReader {
   read(): ProcessFigures;
 }
 
-/** What costs much is read with each so manieth reading: once a second, by default. */
+/** What nothing is decided on at once is read with each so manieth reading: once a second, by default. */
 const slowInterval = 10;
 
 /** Reads this process: all of its threads together. */
