@@ -48,7 +48,12 @@ export async function startServer(system: System, cores: string): Promise<BenchS
     // A process group of its own, which signals reach as one.
     detached: true,
     // Every system does all of the work: no search is refused for being late.
-    env: { ...process.env, SHOAL_WEB_PORT: '0', SHOAL_WEB_SEARCH_DEADLINE_MS: '10000' },
+    env: {
+      ...process.env,
+      SHOAL_WEB_PORT: '0',
+      SHOAL_WEB_SEARCH_DEADLINE_MS: '10000',
+      SHOAL_WEB_SEARCH_QUEUE_MAX_MS: '10000',
+    },
   });
   let errors = '';
   child.stderr.on('data', (bytes: Buffer) => {

@@ -57,16 +57,7 @@ function program(name: DeploymentName, runFolder: string): { command: string; ar
       return nodeProgram(webServer('baseline/cluster-main'));
     case 'shoal': {
       const cli = new URL(`cli/main.${extension}`, import.meta.resolve('shoal'));
-      const deployment = new URL('../../../apps/web-server/deployment.yaml', import.meta.url);
-      return nodeProgram(cli, [
-        'run',
-        fileURLToPath(webServer('app')),
-        '--deployment',
-        fileURLToPath(deployment),
-        '--json',
-        '--run',
-        runFolder,
-      ]);
+      return nodeProgram(cli, ['run', fileURLToPath(webServer('app')), '--json', '--run', runFolder]);
     }
   }
 }

@@ -17,6 +17,7 @@ export function defineRegex(settings: WebSettings): RegexMsu {
     deadlineMs: settings.searchDeadlineMs,
     runLimitMs: settings.searchRunLimitMs,
     queueMaxMessages: settings.searchQueueMax,
+    queueMaxWorkMs: settings.searchQueueMaxMs,
     cost: { serviceTimeMs: 0.1, memoryMiB: 16 },
     in: { search: serves(searchMessage, foundMessage) },
     create: () => ({ search: ({ text }) => search(text) }),

@@ -21,7 +21,8 @@ export const optionMeanings: Readonly<Record<string, string>> = {
   'limits.laneMaxMessages': 'Messages that a lane (from one sending thread to one instance) holds.',
   'limits.laneMaxBytes': 'Bytes of payloads larger than a slot that a lane holds.',
   'limits.messageMaxBytes': 'Encoded bytes of one message; at most half of `laneMaxBytes`.',
-  'limits.queueMaxWorkMs': 'Work that a queue may hold, in milliseconds of measured service time.',
+  'limits.queueMaxWorkMs':
+    'Work that a queue may hold, in milliseconds of measured service time, where its type does not say.',
   'limits.requestsMax': 'Outstanding requests of one instance.',
   'limits.delayedMax': 'Delayed messages that wait in one thread.',
   'limits.statesMax': 'Keyed states of one instance.',

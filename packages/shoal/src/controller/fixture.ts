@@ -29,6 +29,7 @@ export function msu(name: string, options: Partial<GraphMsu> = {}): GraphMsu {
     deadlineMs: 0,
     runLimitMs: 0,
     queueMaxMessages: 0,
+    queueMaxWorkMs: 0,
     instancesInitial: 1,
     instancesMin: 1,
     instancesMax: 64,

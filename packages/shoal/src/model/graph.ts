@@ -43,7 +43,7 @@ export interface GraphTimer {
   readonly priority: number;
 }
 
-/** An MSU type with its defaults resolved. 0 stands for "none" in `deadlineMs`, `runLimitMs`, `queueMaxMessages`. */
+/** An MSU type with its defaults resolved. 0 stands for "none" in `deadlineMs`, `runLimitMs` and the bounds of queues. */
 export interface GraphMsu {
   readonly name: string;
   readonly state: StateKind;
@@ -53,6 +53,7 @@ export interface GraphMsu {
   readonly deadlineMs: number;
   readonly runLimitMs: number;
   readonly queueMaxMessages: number;
+  readonly queueMaxWorkMs: number;
   readonly instancesInitial: number;
   readonly instancesMin: number;
   readonly instancesMax: number;
@@ -113,6 +114,7 @@ function describeMsu(msu: AnyMsuType): GraphMsu {
     deadlineMs: o.deadlineMs ?? 0,
     runLimitMs: o.runLimitMs ?? 0,
     queueMaxMessages: o.queueMaxMessages ?? 0,
+    queueMaxWorkMs: o.queueMaxWorkMs ?? 0,
     instancesInitial: o.instances?.initial ?? Math.max(1, min),
     instancesMin: min,
     instancesMax: o.instances?.max ?? 64,

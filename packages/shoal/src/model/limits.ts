@@ -13,7 +13,7 @@ export interface Limits {
   readonly laneMaxBytes: number;
   /** Encoded bytes of one message; at most half of `laneMaxBytes`. Default 256 KiB. */
   readonly messageMaxBytes: number;
-  /** Work a queue may hold, in milliseconds of measured service time; 0: not bounded. Default 0. */
+  /** Work a queue may hold, in milliseconds of measured service time, where its type says nothing; 0: not bounded. Default 0. */
   readonly queueMaxWorkMs: number;
   /** Outstanding requests of one instance; a power of two. Default 1,024. */
   readonly requestsMax: number;

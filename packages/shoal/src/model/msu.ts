@@ -87,6 +87,11 @@ export interface MsuOptions {
   readonly instances?: { readonly initial?: number; readonly min?: number; readonly max?: number };
   /** Messages the queue of one instance may hold, over all its lanes; 0: only the lanes' own bound. Default 0. */
   readonly queueMaxMessages?: number;
+  /**
+   * Work the queue of one instance may hold, in milliseconds of measured service time; 0: as the deployment's limit of
+   * the same name says. What comes beyond it is refused `queue-full`. Default 0.
+   */
+  readonly queueMaxWorkMs?: number;
   /** Names of the machines that may host it. Default: all. */
   readonly machines?: readonly string[];
   /** Types with the same group may share a thread. Default: any that may die together. */

@@ -40,6 +40,7 @@ export const msuRules: Readonly<
     | 'deadlineMs'
     | 'runLimitMs'
     | 'queueMaxMessages'
+    | 'queueMaxWorkMs'
     | 'instances.initial'
     | 'instances.min'
     | 'instances.max'
@@ -54,6 +55,7 @@ export const msuRules: Readonly<
   deadlineMs: durationMs(0, 'no deadline'),
   runLimitMs: durationMs(0, 'no run limit'),
   queueMaxMessages: count('messages', 0, countMax, 'only the bound of the lanes'),
+  queueMaxWorkMs: durationMs(0, "as the deployment's limit says"),
   'instances.initial': count('instances', 0, 1_024, 'none at start'),
   'instances.min': count('instances', 0, 1_024, 'the last one may be removed'),
   'instances.max': count('instances', 1, 1_024),

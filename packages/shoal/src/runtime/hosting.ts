@@ -63,7 +63,7 @@ export class Hosting {
     for (const edge of options.graph.edges) {
       const from = this.#msu(edge.fromMsu);
       const to = this.#msu(edge.toMsu);
-      this.#thread.routes.set(edge.id, new Route(edge, from, to));
+      this.#thread.routes.set(edge.id, new Route(edge, from, to, this.#thread.limits));
     }
   }
 

@@ -114,9 +114,9 @@ export class Outbox {
     // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
     if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
       return this.#refuse('queue-full');
-    const thread = this.#thread;
-    if (thread.isWorkBounded && exceedsWork(endpoint, thread.limits.queueMaxWorkMs))
+    if (route.queueMaxWorkMs > 0 && exceedsWork(endpoint, route.queueMaxWorkMs))
       return this.#refuse('queue-full');
+    const thread = this.#thread;
     const now = thread.time();
     const id = thread.nextMessageId();
     if (kind === EnvelopeKind.request) this.#pending.identify(correlation, id);

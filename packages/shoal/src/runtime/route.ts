@@ -2,7 +2,14 @@
  * A route: one edge of the graph as one thread sees it. Its table is replaced whole; everything on the path of a
  * message is looked up when the table is installed, not when a message is sent.
  */
-import { type GraphEdge, type GraphMsu, type InstanceId, type Key, machineId } from '../model/index.ts';
+import {
+  type GraphEdge,
+  type GraphMsu,
+  type InstanceId,
+  type Key,
+  type Limits,
+  machineId,
+} from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { type Codec, createCodec, type Envelope } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
@@ -35,6 +42,8 @@ export class Route {
   readonly timeoutMs: number;
   /** Messages that an instance at the other end may have waiting; 0: as many as its lanes hold. */
   readonly queueMaxMessages: number;
+  /** Milliseconds of work that an instance at the other end may have waiting; 0: not bounded. */
+  readonly queueMaxWorkMs: number;
   version = 0;
   endpoints: readonly LiveEndpoint[] = [];
   #router: Router | null = null;
@@ -45,7 +54,7 @@ export class Route {
     to: 0,
   };
 
-  constructor(edge: GraphEdge, from: GraphMsu, to: GraphMsu) {
+  constructor(edge: GraphEdge, from: GraphMsu, to: GraphMsu, limits: Limits) {
     const port = to.in.findIndex((candidate) => candidate.name === edge.toPort);
     const inPort = to.in[port];
     if (inPort === undefined) throw new Error(`edge ${edge.id} leads to no port`);
@@ -55,6 +64,7 @@ export class Route {
     this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
     this.deadlineMs = to.deadlineMs;
     this.queueMaxMessages = to.queueMaxMessages;
+    this.queueMaxWorkMs = to.queueMaxWorkMs > 0 ? to.queueMaxWorkMs : limits.queueMaxWorkMs;
     this.timeoutMs = from.out.find((candidate) => candidate.name === edge.fromPort)?.timeoutMs ?? 0;
   }
 

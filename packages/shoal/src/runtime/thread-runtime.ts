@@ -40,7 +40,6 @@ export interface ThreadObserver {
 export class ThreadRuntime {
   readonly id: ThreadId;
   readonly limits: Limits;
-  readonly isWorkBounded: boolean;
   readonly block: ThreadBlock;
   readonly instances: Map<InstanceId, Instance> = new Map();
   readonly routes: Map<number, Route> = new Map();
@@ -84,7 +83,6 @@ export class ThreadRuntime {
   }) {
     this.id = options.id;
     this.limits = options.limits;
-    this.isWorkBounded = options.limits.queueMaxWorkMs > 0;
     this.block = options.block;
     this.random = options.random;
     this.#clock = options.clock;

@@ -32,6 +32,7 @@ function soundOptions(o: Raw): MsuOptions {
     deadlineMs: numberOr(o.deadlineMs, 0),
     runLimitMs: numberOr(o.runLimitMs, 0),
     queueMaxMessages: numberOr(o.queueMaxMessages, 0),
+    queueMaxWorkMs: numberOr(o.queueMaxWorkMs, 0),
     instances: soundInstances(o.instances),
     machines: strings(o.machines),
     colocation: typeof o.colocation === 'string' ? o.colocation : '',

@@ -20,6 +20,7 @@ const optionNames: Readonly<Record<keyof MsuOptions, true>> = {
   runLimitMs: true,
   instances: true,
   queueMaxMessages: true,
+  queueMaxWorkMs: true,
   machines: true,
   colocation: true,
   dependencies: true,
@@ -137,7 +138,13 @@ export function validateMsu(
   checkChoice(where, subject, 'state', o.state, stateKinds, add);
   checkChoice(where, subject, 'execution', o.execution, executionKinds, add);
   checkChoice(where, subject, 'order', o.order, queueOrders, add);
-  for (const name of ['concurrency', 'deadlineMs', 'runLimitMs', 'queueMaxMessages'] as const) {
+  for (const name of [
+    'concurrency',
+    'deadlineMs',
+    'runLimitMs',
+    'queueMaxMessages',
+    'queueMaxWorkMs',
+  ] as const) {
     checkNumber(where, subject, name, o[name], msuRules[name], add);
   }
   checkGroups(where, subject, o, add);

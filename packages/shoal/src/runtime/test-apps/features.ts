@@ -101,6 +101,30 @@ const slow = defineMsu({
   }),
 });
 
+/** Takes what its lane holds, or as much work as the deployment allows. */
+const patient = defineMsu({
+  name: 'patient',
+  in: { burn: serves(value<number>(), value<number>()) },
+  create: () => ({
+    burn: (ms) => {
+      burn(ms);
+      return ms;
+    },
+  }),
+});
+
+const frugal = defineMsu({
+  name: 'frugal',
+  queueMaxWorkMs: 15,
+  in: { burn: serves(value<number>(), value<number>()) },
+  create: () => ({
+    burn: (ms) => {
+      burn(ms);
+      return ms;
+    },
+  }),
+});
+
 const blocker = defineMsu({
   name: 'blocker',
   execution: 'blocking',
@@ -217,6 +241,8 @@ const driver = defineMsu({
     relay: requests(text, seen),
     sleep: requests(value<number>(), value<number>(), { timeoutMs: 60 }),
     burn: requests(value<number>(), value<number>()),
+    patient: requests(value<number>(), value<number>()),
+    frugal: requests(value<number>(), value<number>()),
     block: requests(value<number>(), value<string>()),
     count: requests(value<number>(), value<{ instance: number; total: number }>()),
     tally: requests(value<number>(), value<number>()),
@@ -263,10 +289,15 @@ const driver = defineMsu({
     const runSlowly = async (): Promise<void> => {
       const naps = await Promise.all([5, 5, 5, 5, 5, 5].map((ms) => out.sleep.request(ms)));
       const late = await out.sleep.request(150);
-      await out.burn.request(12); // Until then nobody knows what one costs.
       const burns = await Promise.all(Array.from({ length: 30 }, () => out.burn.request(12)));
+      const accepted: Record<string, number> = {};
+      for (const name of ['patient', 'frugal'] as const) {
+        await out[name].request(6); // Until then nobody knows what one costs.
+        const replies = await Promise.all(Array.from({ length: 20 }, () => out[name].request(6)));
+        accepted[name] = replies.filter(({ outcome }) => outcome !== 'refused').length;
+      }
       const blocked = await out.block.request(10);
-      result('slow', { naps, late, burns, blocked });
+      result('slow', { naps, late, burns, accepted, blocked });
     };
     const keepStates = async (): Promise<void> => {
       const counts: Reply<{ instance: number; total: number }>[] = [];
@@ -319,7 +350,23 @@ const driver = defineMsu({
 
 const app: App = defineApp({
   name: 'features',
-  msus: [driver, echo, relay, sleeper, slow, blocker, counter, tally, thrower, passer, left, right, ticker],
+  msus: [
+    driver,
+    echo,
+    relay,
+    sleeper,
+    slow,
+    patient,
+    frugal,
+    blocker,
+    counter,
+    tally,
+    thrower,
+    passer,
+    left,
+    right,
+    ticker,
+  ],
   edges: [
     connect(driver.out.echo, echo.in.ask),
     connect(driver.out.blob, echo.in.blob, { routing: 'round-robin' }),
@@ -327,6 +374,8 @@ const app: App = defineApp({
     connect(relay.out.on, echo.in.ask),
     connect(driver.out.sleep, sleeper.in.sleep),
     connect(driver.out.burn, slow.in.burn),
+    connect(driver.out.patient, patient.in.burn),
+    connect(driver.out.frugal, frugal.in.burn),
     connect(driver.out.block, blocker.in.block),
     connect(driver.out.count, counter.in.add),
     connect(driver.out.tally, tally.in.add),
