@@ -26,12 +26,15 @@ function webServer(file: string): string {
   return fileURLToPath(new URL(`../../../apps/web-server/${folder}/${file}.${extension}`, import.meta.url));
 }
 
+/** As Shoal sets it for its threads: where V8 shrinks one program's young objects in a pause and not another's, chance is compared. */
+const youngObjects = '--min-semi-space-size=8';
+
 function commandOf(system: System, runFolder: string): readonly string[] {
   switch (system) {
     case 'monolith':
-      return [webServer('baseline/monolith-main')];
+      return [youngObjects, webServer('baseline/monolith-main')];
     case 'node:https':
-      return [webServer('baseline/https-main')];
+      return [youngObjects, webServer('baseline/https-main')];
     case 'shoal': {
       const cli = fileURLToPath(new URL(`cli/main.${extension}`, import.meta.resolve('shoal')));
       return [cli, 'run', webServer('app'), '--json', '--run', runFolder];

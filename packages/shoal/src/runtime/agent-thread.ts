@@ -10,18 +10,13 @@ import {
   viewThreadBlock,
 } from './shared-block.ts';
 import type { HostOrigin, ThreadReport, ThreadRequestBody, ThreadStart } from './thread-messages.ts';
+import { maxYoungGenerationSizeMb } from './young-generation.ts';
 
 /** The entry of a thread, from source or from dist, whichever this file is. */
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js',
   import.meta.url,
 );
-
-/**
- * What Node 20 and 22 take by themselves. Node 24 takes 192, and one collection can then move more out of the young
- * generation than the headroom that V8 leaves a heap at its limit to end in order: the process aborts.
- */
-const maxYoungGenerationSizeMb = 48;
 
 export type ThreadAnswer =
   | { readonly isOk: true; readonly hasErrorHandler: boolean }

@@ -16,6 +16,7 @@ import type { InitialThread } from './agent-threads.ts';
 import { createMachineClock } from './clock.ts';
 import { loadGraph } from './describe.ts';
 import { keepLoopsInterruptible } from './node-faults.ts';
+import { keepYoungGenerationLarge } from './young-generation.ts';
 
 export interface RuntimeOptions {
   /** URL of the app module (its default export is an app). */
@@ -61,6 +62,7 @@ export interface Runtime extends AsyncDisposable {
 /** Starts a runtime in this process. Throws `SHOAL_APP_LOAD`, `SHOAL_START_FAILED`. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   keepLoopsInterruptible();
+  keepYoungGenerationLarge();
   const appUrl = options.appUrl.toString();
   const clock = createMachineClock();
   const graph = options.graph ?? (await loadGraph(appUrl));
