@@ -29,8 +29,7 @@ export function createRouter(
   context: RouterContext,
   previous?: Router,
 ): Router {
-  const indexById = new Map<number, number>(endpoints.map((endpoint, index) => [endpoint.instanceId, index]));
-  const indexOf = (instanceId: number): number => indexById.get(instanceId) ?? -1;
+  const indexOf = finderOf(endpoints.map((endpoint) => endpoint.instanceId));
   const isKeyed = policy === 'keyed' || policy === 'same-instance';
   const keyed = isKeyed
     ? createKeyedState(endpoints, previous === undefined ? undefined : keyedStates.get(previous))
@@ -48,6 +47,21 @@ export function createRouter(
   };
   if (keyed !== null) keyedStates.set(router, keyed);
   return router;
+}
+
+/** Up to so many ids are gone through one by one: no more than one look into a map costs, and most often less. */
+const scanMax = 8;
+
+/** Finds the position of an id; -1: it is not among them. */
+function finderOf(ids: readonly number[]): (id: number) => number {
+  if (ids.length <= scanMax) {
+    return (id) => {
+      for (let i = 0; i < ids.length; i++) if (ids[i] === id) return i;
+      return -1;
+    };
+  }
+  const indexById = new Map(ids.map((id, index) => [id, index]));
+  return (id) => indexById.get(id) ?? -1;
 }
 
 function chooserOf(
