@@ -1,6 +1,6 @@
 /**
  * What every server of this service does, whoever runs the code: one list of tests for the monolith and for the
- * MSUs. Everything is seen from outside: bytes, the server's descriptors, and the connections it says it holds.
+ * MSUs. Everything is seen from outside: bytes, the server's sockets, and the connections it says it holds.
  */
 import assert from 'node:assert/strict';
 import * as net from 'node:net';
@@ -36,18 +36,16 @@ async function connectionsOf(server: TestServer): Promise<number> {
   return Number(/"connections":(\d+)/.exec(text)?.[1]);
 }
 
-/** Descriptors and connection states are back to where they were. Our own look at `/health` is one connection. */
-async function nothingLeaked(server: TestServer, descriptorsBefore: number): Promise<void> {
-  let descriptors = 0;
+/** Sockets and connection states are back to where they were. Our own look at `/health` is one connection. */
+async function nothingLeaked(server: TestServer, socketsBefore: number): Promise<void> {
+  let sockets = 0;
   let connections = 0;
-  await eventually('descriptors and states as before', async () => {
+  await eventually('sockets and states as before', async () => {
     connections = await connectionsOf(server);
-    descriptors = server.descriptors();
-    return connections === 1 && descriptors <= descriptorsBefore + 1;
+    sockets = server.sockets();
+    return connections === 1 && sockets <= socketsBefore + 1;
   }).catch(() =>
-    assert.fail(
-      `leaked: ${descriptors} descriptors (before: ${descriptorsBefore}), ${connections} connections`,
-    ),
+    assert.fail(`leaked: ${sockets} sockets (before: ${socketsBefore}), ${connections} connections`),
   );
 }
 
@@ -58,14 +56,14 @@ const post = (headers: string, body: string): string =>
 export function testContract(kind: ServerKind): void {
   describe(`the web server as ${kind.name}`, () => {
     let server: TestServer;
-    let descriptors = 0;
+    let sockets = 0;
     before(async () => {
       server = await startServer(kind, timeouts);
       await fetchOnce(server.port, '/object/1');
-      // Threads that are made ready in the background bring descriptors of their own.
+      // That connection is to be gone.
       for (let since = 0; since < 10; since++) {
-        if (server.descriptors() !== descriptors) since = 0;
-        descriptors = server.descriptors();
+        if (server.sockets() !== sockets) since = 0;
+        sockets = server.sockets();
         await sleep(100);
       }
     });
@@ -90,7 +88,7 @@ export function testContract(kind: ServerKind): void {
       await client.until(/"labels":\["via"\]/);
       assert.deepEqual(client.statuses(), [200, 200, 404, 405, 200, 200]);
       client.destroy();
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('pipelined requests are answered in order, searches among objects', async () => {
@@ -134,7 +132,7 @@ export function testContract(kind: ServerKind): void {
         assert.deepEqual(client.statuses(), [status], bytes.slice(0, 60));
         assert.match(text, /Connection: close/);
       }
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('a response is not lost when the client still sends a large body', async () => {
@@ -142,7 +140,7 @@ export function testContract(kind: ServerKind): void {
       client.send(post('Content-Length: 10000000\r\n', 'x'.repeat(3_000_000)));
       await client.until(/413 Content Too Large/);
       await client.closed();
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('100 Continue is said before a body that waits for it', async () => {
@@ -169,7 +167,7 @@ export function testContract(kind: ServerKind): void {
         [headers, body, idle].map((client) => client.statuses()),
         [[408], [408], [200]],
       );
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('a handshake that is not finished, garbage instead of TLS, and old TLS end the connection only', async () => {
@@ -183,7 +181,7 @@ export function testContract(kind: ServerKind): void {
       await sendPlain(server.port, Buffer.from('16030102000100', 'hex'));
       await assert.rejects(connectClient(server.port, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1' }));
       await silentClosed;
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('a half-closed connection still gets its answers', async () => {
@@ -212,7 +210,7 @@ export function testContract(kind: ServerKind): void {
       for (let round = 0; round < 10; round++) {
         await Promise.all(Array.from({ length: 20 }, (_, i) => abort(i)));
       }
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('a client that asks for much and reads nothing is closed, and costs no memory without bound', async () => {
@@ -236,7 +234,7 @@ export function testContract(kind: ServerKind): void {
       assert.ok(isStopped(), `${client.socket.writableLength} bytes wait`);
       await eventually('the server gave it up', async () => (await connectionsOf(server)) === 1);
       client.destroy();
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
 
     test('a TLS session is resumed on another connection', async () => {
@@ -268,7 +266,7 @@ export function testContract(kind: ServerKind): void {
       open.send(request('/object/2'));
       await open.until(/object 2 of/);
       open.destroy();
-      await nothingLeaked(server, descriptors);
+      await nothingLeaked(server, sockets);
     });
   });
 

@@ -25,8 +25,8 @@ export interface TestServer {
   readonly process: ChildProcess;
   /** What it wrote to its error output. */
   errors(): string;
-  /** File descriptors that its process (and its children) hold. */
-  descriptors(): number;
+  /** Sockets that its process (and its children) hold. Other descriptors come and go with threads, and so with clones. */
+  sockets(): number;
   /** Replaces certificate and key by new ones, and tells the server. */
   renewCertificate(): Promise<string>;
   /** Sends SIGTERM; resolves with the exit code. */
@@ -78,6 +78,17 @@ function childrenOf(pid: number): number[] {
     .filter(Boolean)
     .map(Number);
   return [pid, ...own.flatMap(childrenOf)];
+}
+
+function socketsOf(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  return fs.readdirSync(folder).filter((descriptor) => {
+    try {
+      return fs.readlinkSync(path.join(folder, descriptor)).startsWith('socket:');
+    } catch {
+      return false; // Closed meanwhile.
+    }
+  }).length;
 }
 
 function writeCertificate(folder: string): string {
@@ -133,9 +144,9 @@ export async function startServer(
     folder,
     process: child,
     errors: () => errors,
-    descriptors: () =>
+    sockets: () =>
       childrenOf(child.pid!)
-        .map((pid) => fs.readdirSync(`/proc/${pid}/fd`).length)
+        .map((pid) => socketsOf(pid))
         .reduce((sum, count) => sum + count, 0),
     renewCertificate: async () => {
       const certificate = writeCertificate(folder);

@@ -17,8 +17,11 @@ import { setThreadSlice } from './native/index.ts';
 import { ThreadWord } from './shared-block.ts';
 import type { HostOrigin, ThreadReport } from './thread-messages.ts';
 
-/** When everything stops, a thread that is loading its modules is waited for this long. */
-export const startMaxMs = 2_000;
+/**
+ * A thread that is no longer wanted while it still loads its modules is waited for this long: Node leaves the files open
+ * that it was reading. Two seconds were too few in a busy test run.
+ */
+export const startMaxMs = 10_000;
 
 /**
  * Time slice of threads at normal priority, ms: shorter than the kernel's (1.4 on two cores), so that one that wakes for
