@@ -26,7 +26,7 @@ function webServer(file: string): string {
   return fileURLToPath(new URL(`../../../apps/web-server/${folder}/${file}.${extension}`, import.meta.url));
 }
 
-/** As Shoal sets it for its threads: where V8 shrinks one program's young objects in a pause and not another's, chance is compared. */
+/** As Shoal sets it for its threads: or it would be chance whose space for young objects V8 shrinks in a pause. */
 const youngObjects = '--min-semi-space-size=8';
 
 function commandOf(system: System, runFolder: string): readonly string[] {
