@@ -136,7 +136,10 @@ test('calibrating says what a request costs the target and the attacker', () =>
   withTarget({ tls: false }, async ({ host, port, pid }) => {
     const target = ['--target', `${host}:${port}`, '--pid', String(pid), '--plain', '--batches', '1'];
     const { stdout } = await lab('calibrate', 'redos', ...target, '--settings', '{"length":24}');
-    assert.match(stdout, /^redos: \d+ requests, 0 failed\n {2}at the target +[1-9]\d*\.\d ms of CPU a request /);
+    assert.match(
+      stdout,
+      /^redos: \d+ requests, 0 failed\n {2}at the target +[1-9]\d*\.\d ms of CPU a request /,
+    );
     assert.match(stdout, /\n {2}for 1 CPU s there +the attacker pays 0\.\d+ CPU s, sends \d/);
   }));
 
