@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { LabError } from '../lab-error.ts';
-import { findHostileText, type HostileText } from './hostile-text.ts';
+import { costNow, findHostileText, type HostileText } from './hostile-text.ts';
 import {
   type AttackPhase,
   attackNames,
@@ -26,6 +26,8 @@ import { firstCloneAfter, runOnset, runTrial } from './trial.ts';
 const usage = 'usage: npm run demo [-- --quick] [--json FILE] [--html FILE]';
 /** Generators that were later than this (99th percentile) did not send the load that was asked for. */
 const lagMaxMs = 50;
+/** An attack whose requests burn so much less or more at the end than at the start, as a share, was not the one meant. */
+const costChangeMax = 0.25;
 /** A line every so many seconds where the output is no terminal. */
 const plainPeriodSeconds = 5;
 
@@ -119,8 +121,9 @@ async function runDemo(plan: Plan, folder: string): Promise<DemoResult> {
   say(`  ${hostile.characters} characters burn ${hostile.costMs.toFixed(1)} ms\n`);
   const deployments: Partial<Record<DeploymentName, DeploymentFigures>> = {};
   for (const name of deploymentNames) deployments[name] = await measureDeployment(name, place, hostile, plan);
+  const costAtEndMs = await withServer('monolith', place, (server) => costNow(server, hostile));
   return {
-    hostileRequest: { costMs: hostile.costMs, characters: hostile.characters },
+    hostileRequest: { costMs: hostile.costMs, costAtEndMs, characters: hostile.characters },
     honestRatePerSecond,
     machine: {
       cores: os.availableParallelism(),
@@ -172,6 +175,13 @@ async function main(): Promise<void> {
         `\nThe load generators were late (p99 ${lagMs.toFixed(0)} ms): this machine is busy with other things,`,
       );
       say('and these figures say little. Run it again when nothing else runs.');
+    }
+    const { costMs, costAtEndMs } = result.hostileRequest;
+    if (Math.abs(costAtEndMs / costMs - 1) > costChangeMax) {
+      say(
+        `\nA hostile request burned ${costMs.toFixed(0)} ms before the run and ${costAtEndMs.toFixed(0)} ms after it: the machine`,
+      );
+      say('has changed its speed, and the attack was not what it was meant to be. Run it again.');
     }
     say(`\n${table(result)}\n\nWhat Shoal must show:\n${requirementLines(requirements)}\n\nreport: ${html}`);
   } finally {

@@ -48,7 +48,7 @@ const figures: DeploymentFigures = {
   generatorLagP99Ms: 1,
 };
 const result: DemoResult = {
-  hostileRequest: { costMs: 101, characters: 3_000 },
+  hostileRequest: { costMs: 101, costAtEndMs: 99, characters: 3_000 },
   honestRatePerSecond: 150,
   machine: { cores: 2, cpu: 'test', node: 'v20' },
   deployments: { monolith: { ...figures, decisions: [], seconds }, shoal: figures },

@@ -66,7 +66,12 @@ export interface DeploymentFigures {
 }
 
 export interface DemoResult {
-  readonly hostileRequest: { readonly costMs: number; readonly characters: number };
+  /** `costMs`: CPU that one burned before the run; `costAtEndMs`: after it. */
+  readonly hostileRequest: {
+    readonly costMs: number;
+    readonly costAtEndMs: number;
+    readonly characters: number;
+  };
   readonly honestRatePerSecond: number;
   readonly machine: { readonly cores: number; readonly cpu: string; readonly node: string };
   readonly deployments: Readonly<Partial<Record<DeploymentName, DeploymentFigures>>>;
