@@ -88,42 +88,27 @@ const sleeper = defineMsu({
   },
 });
 
+const burning = {
+  in: { burn: serves(value<number>(), value<number>()) },
+  create: () => ({
+    burn: (ms: number) => {
+      burn(ms);
+      return ms;
+    },
+  }),
+};
+
 const slow = defineMsu({
   name: 'slow',
   deadlineMs: 40,
   queueMaxMessages: 8,
-  in: { burn: serves(value<number>(), value<number>()) },
-  create: () => ({
-    burn: (ms) => {
-      burn(ms);
-      return ms;
-    },
-  }),
+  ...burning,
 });
 
 /** Takes what its lane holds, or as much work as the deployment allows. */
-const patient = defineMsu({
-  name: 'patient',
-  in: { burn: serves(value<number>(), value<number>()) },
-  create: () => ({
-    burn: (ms) => {
-      burn(ms);
-      return ms;
-    },
-  }),
-});
+const patient = defineMsu({ name: 'patient', ...burning });
 
-const frugal = defineMsu({
-  name: 'frugal',
-  queueMaxWorkMs: 15,
-  in: { burn: serves(value<number>(), value<number>()) },
-  create: () => ({
-    burn: (ms) => {
-      burn(ms);
-      return ms;
-    },
-  }),
-});
+const frugal = defineMsu({ name: 'frugal', queueMaxWorkMs: 15, ...burning });
 
 const blocker = defineMsu({
   name: 'blocker',
