@@ -19,7 +19,7 @@ import type { HostOrigin, ThreadReport } from './thread-messages.ts';
 
 /**
  * A thread that is no longer wanted while it still loads its modules is waited for this long: Node leaves the files open
- * that it was reading. Two seconds were too few in a busy test run.
+ * that it was reading. In a busy test run two seconds seem to have been too few: a file stayed open.
  */
 export const startMaxMs = 10_000;
 
