@@ -7,11 +7,12 @@
  * servers have core 0, the load generators the others.
  *
  * All servers are started and saturated for half a minute: V8 compiles more code than the monolith has, and tidies the
- * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns of a few seconds, in
- * rounds; whoever is not measured is stopped by a signal and takes nothing from the others. The core never sleeps:
- * waking it takes a virtual machine some 20 µs, and at times more, whatever the server. Ratios are taken within a
- * round, because the machine changes from one minute to the next, and their medians and quartiles over all rounds are
- * reported. One start of a program differs from the next by more than one round from another, for as long as it runs
+ * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns, in rounds; whoever is
+ * not measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a
+ * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
+ * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop,
+ * where being stopped would be measured, of some seconds. Ratios are taken within a round, and their medians and
+ * quartiles over all rounds are reported. One start of a program differs from the next by more than one round from another, for as long as it runs
  * (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal: 0.94 to 1.04), presumably by where
  * its memory lies: so there are more sets of servers, one after the other, than rounds with each.
  * Not measured: the first half minute, more than one core for the server, handshakes, large bodies, and what is above
@@ -19,6 +20,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { launchHere } from 'shoal-lab/attacks';
@@ -44,7 +46,9 @@ interface Sizes {
   /** Rounds with each set. */
   readonly rounds: { readonly objects: number; readonly mixed: number };
   readonly warmSeconds: number;
+  /** The closed loops of all servers together; a turn of one of them. */
   readonly closedSeconds: number;
+  readonly turnMs: number;
   /** The open loop is measured from here on. */
   readonly openWarmMs: number;
   readonly openMs: number;
@@ -54,7 +58,8 @@ const fullSizes: Sizes = {
   sets: 6,
   rounds: { objects: 3, mixed: 2 },
   warmSeconds: 30,
-  closedSeconds: 2,
+  closedSeconds: 12,
+  turnMs: 500,
   openWarmMs: 1_000,
   openMs: 4_000,
   openRatePerSecond,
@@ -63,7 +68,8 @@ const tinySizes: Sizes = {
   sets: 1,
   rounds: { objects: 1, mixed: 1 },
   warmSeconds: 0,
-  closedSeconds: 1,
+  closedSeconds: 2,
+  turnMs: 200,
   openWarmMs: 300,
   openMs: 700,
   openRatePerSecond: 200,
@@ -146,15 +152,6 @@ function spread(encoded: string): { meanMs: number; stdevMs: number } {
   return { meanMs: histogram.mean / 1_000, stdevMs: histogram.stdDeviation / 1_000 };
 }
 
-async function measure(server: BenchServer, sizes: Sizes, objectOnly: boolean): Promise<Figures> {
-  const perSecond = await closedLoop(server.port, {
-    cores: loadCores(),
-    seconds: sizes.closedSeconds,
-    objectOnly,
-  });
-  return { perSecond, ...(await openLoop(server.port, sizes, objectOnly)) };
-}
-
 type Servers = Readonly<Record<System, BenchServer>>;
 type Round = Readonly<Record<System, Figures>>;
 
@@ -182,12 +179,42 @@ async function startServers(sizes: Sizes): Promise<Servers> {
   return servers as Servers;
 }
 
+/** Requests that each server answers in a second of its own turns, with the closed loops of all open meanwhile. */
+async function closedLoops(
+  servers: Servers,
+  order: readonly System[],
+  sizes: Sizes,
+  objectOnly: boolean,
+): Promise<Record<System, number>> {
+  const load = { cores: loadCores(), seconds: sizes.closedSeconds, objectOnly };
+  let isOver = false;
+  const loops = Promise.all(order.map((system) => closedLoop(servers[system].port, load))).finally(() => {
+    isOver = true;
+  });
+  const ranMs = order.map(() => 0);
+  for (let turn = 0; !isOver; turn++) {
+    const i = turn % order.length;
+    const startedAt = performance.now();
+    await resumed(servers[order[i] as System], () => Promise.race([delay(sizes.turnMs), loops]));
+    ranMs[i] = (ranMs[i] as number) + performance.now() - startedAt;
+  }
+  const served = await loops;
+  const perSecond = order.map((system, i) => [
+    system,
+    (served[i] as number) / ((ranMs[i] as number) / 1_000),
+  ]);
+  return Object.fromEntries(perSecond) as Record<System, number>;
+}
+
 async function runRound(servers: Servers, index: number, sizes: Sizes, objectOnly: boolean): Promise<Round> {
-  const figures: Partial<Record<System, Figures>> = {};
   // Whoever is first in one round is last in another.
-  for (let i = 0; i < systems.length; i++) {
-    const system = systems[(index + i) % systems.length] as System;
-    figures[system] = await resumed(servers[system], () => measure(servers[system], sizes, objectOnly));
+  const order = systems.map((_, i) => systems[(index + i) % systems.length] as System);
+  const perSecond = await closedLoops(servers, order, sizes, objectOnly);
+  const figures: Partial<Record<System, Figures>> = {};
+  for (const system of order) {
+    const server = servers[system];
+    const latency = await resumed(server, () => openLoop(server.port, sizes, objectOnly));
+    figures[system] = { perSecond: perSecond[system], ...latency };
   }
   return figures as Round;
 }
