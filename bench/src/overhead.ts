@@ -46,7 +46,8 @@ interface Sizes {
   /** Rounds with each set. */
   readonly rounds: { readonly objects: number; readonly mixed: number };
   readonly warmSeconds: number;
-  /** The closed loops of all servers together; a turn of one of them. */
+  /** The closed loops of all servers together: until they knock at all, in all, and a turn of one server. */
+  readonly loadStartMs: number;
   readonly closedSeconds: number;
   readonly turnMs: number;
   /** The open loop is measured from here on. */
@@ -58,7 +59,8 @@ const fullSizes: Sizes = {
   sets: 6,
   rounds: { objects: 3, mixed: 2 },
   warmSeconds: 30,
-  closedSeconds: 12,
+  loadStartMs: 1_000,
+  closedSeconds: 13,
   turnMs: 500,
   openWarmMs: 1_000,
   openMs: 4_000,
@@ -68,6 +70,7 @@ const tinySizes: Sizes = {
   sets: 1,
   rounds: { objects: 1, mixed: 1 },
   warmSeconds: 0,
+  loadStartMs: 300,
   closedSeconds: 2,
   turnMs: 200,
   openWarmMs: 300,
@@ -192,6 +195,8 @@ async function closedLoops(
     isOver = true;
   });
   const ranMs = order.map(() => 0);
+  // Or the first turn would be lost to whoever has it.
+  await Promise.race([delay(sizes.loadStartMs), loops]);
   for (let turn = 0; !isOver; turn++) {
     const i = turn % order.length;
     const startedAt = performance.now();
