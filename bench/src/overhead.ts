@@ -46,8 +46,7 @@ interface Sizes {
   /** Rounds with each set. */
   readonly rounds: { readonly objects: number; readonly mixed: number };
   readonly warmSeconds: number;
-  /** The closed loops of all servers together: until they knock at all, in all, and a turn of one server. */
-  readonly loadStartMs: number;
+  /** The closed loops of all servers together, and a turn of one server. */
   readonly closedSeconds: number;
   readonly turnMs: number;
   /** The open loop is measured from here on. */
@@ -59,8 +58,7 @@ const fullSizes: Sizes = {
   sets: 6,
   rounds: { objects: 3, mixed: 2 },
   warmSeconds: 30,
-  loadStartMs: 1_000,
-  closedSeconds: 13,
+  closedSeconds: 12,
   turnMs: 500,
   openWarmMs: 1_000,
   openMs: 4_000,
@@ -70,7 +68,6 @@ const tinySizes: Sizes = {
   sets: 1,
   rounds: { objects: 1, mixed: 1 },
   warmSeconds: 0,
-  loadStartMs: 300,
   closedSeconds: 2,
   turnMs: 200,
   openWarmMs: 300,
@@ -182,33 +179,39 @@ async function startServers(sizes: Sizes): Promise<Servers> {
   return servers as Servers;
 }
 
-/** Requests that each server answers in a second of its own turns, with the closed loops of all open meanwhile. */
+/** Requests that each server answers in a second of its own turns; the closed loops of all are open meanwhile. */
 async function closedLoops(
   servers: Servers,
   order: readonly System[],
   sizes: Sizes,
   objectOnly: boolean,
 ): Promise<Record<System, number>> {
-  const load = { cores: loadCores(), seconds: sizes.closedSeconds, objectOnly };
-  let isOver = false;
-  const loops = Promise.all(order.map((system) => closedLoop(servers[system].port, load))).finally(() => {
-    isOver = true;
-  });
-  const ranMs = order.map(() => 0);
-  // Or the first turn would be lost to whoever has it.
-  await Promise.race([delay(sizes.loadStartMs), loops]);
-  for (let turn = 0; !isOver; turn++) {
-    const i = turn % order.length;
-    const startedAt = performance.now();
-    await resumed(servers[order[i] as System], () => Promise.race([delay(sizes.turnMs), loops]));
-    ranMs[i] = (ranMs[i] as number) + performance.now() - startedAt;
-  }
-  const served = await loops;
-  const perSecond = order.map((system, i) => [
+  const options = { cores: loadCores(), seconds: sizes.closedSeconds, objectOnly };
+  const loops = order.map((system) => ({
     system,
-    (served[i] as number) / ((ranMs[i] as number) / 1_000),
+    served: null as Promise<number> | null,
+    isOver: false,
+    ranMs: 0,
+  }));
+  for (let turn = 0; loops.some(({ isOver }) => !isOver); turn++) {
+    const loop = loops[turn % loops.length]!;
+    if (loop.isOver) continue;
+    const server = servers[loop.system];
+    const startedAt = performance.now();
+    await resumed(server, async () => {
+      // Not all at once: wrk spins until its handshakes are answered, and would take the core of whoever is first.
+      loop.served ??= closedLoop(server.port, options).finally(() => {
+        loop.isOver = true;
+      });
+      await Promise.race([delay(sizes.turnMs), loop.served]);
+    });
+    loop.ranMs += performance.now() - startedAt;
+  }
+  const perSecond = loops.map(async ({ system, served, ranMs }) => [
+    system,
+    ((await served) as number) / (ranMs / 1_000),
   ]);
-  return Object.fromEntries(perSecond) as Record<System, number>;
+  return Object.fromEntries(await Promise.all(perSecond)) as Record<System, number>;
 }
 
 async function runRound(servers: Servers, index: number, sizes: Sizes, objectOnly: boolean): Promise<Round> {
