@@ -95,6 +95,44 @@ test('no file names a development machine, a registry host or a file that the pr
   assert.deepEqual(wrong, []);
 });
 
+const declaration = '(?:abstract |async )?(?:function|class|interface|type|const)';
+
+/** Names that a module exports, those of the modules that it exports whole included. */
+function exportedNames(file: string): string[] {
+  const text = read(file);
+  const listed = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names = '']) =>
+    names.split(',').map((name) =>
+      name
+        .trim()
+        .replace(/^type /, '')
+        .replace(/^.* as /, ''),
+    ),
+  );
+  const declared = [...text.matchAll(new RegExp(`^export ${declaration} (\\w+)`, 'gm'))].map(
+    ([, name = '']) => name,
+  );
+  const whole = [...text.matchAll(/^export \* from '([^']+)'/gm)].map(([, from = '']) =>
+    path.join(path.dirname(file), from),
+  );
+  return [...listed.filter((name) => name !== ''), ...declared, ...whole.flatMap(exportedNames)];
+}
+
+test('every name of the public entry points says what it is', () => {
+  const names = ['index.ts', 'profile/index.ts', 'testing/index.ts'].flatMap((file) =>
+    exportedNames(`packages/shoal/src/${file}`),
+  );
+  assert.ok(names.length > 200, `only ${names.length} names were found`);
+  const sources = shoalSources.filter((file) => !file.endsWith('.test.ts')).map(read);
+  const isDocumented = (name: string): boolean => {
+    const pattern = new RegExp(`\\*/\\n(?://[^\\n]*\\n)?export ${declaration} ${name}\\b`);
+    return sources.some((source) => pattern.test(source));
+  };
+  assert.deepEqual(
+    names.filter((name) => !isDocumented(name)),
+    [],
+  );
+});
+
 test('every test runs: none is skipped, focused or left to do', () => {
   const wrong = tracked
     .filter((file) => file.endsWith('.test.ts') && file !== 'test/tidy.test.ts')

@@ -65,6 +65,7 @@ export function connect<P extends OutPort>(
   );
 }
 
+/** An MSU type, whatever its ports and timers. */
 // biome-ignore lint/suspicious/noExplicitAny: an app holds types of any ports; `connect` has checked the edges.
 export type AnyMsuType = MsuType<any, any, any>;
 

@@ -16,16 +16,19 @@ export interface DeploymentThread {
   readonly instances: readonly string[];
 }
 
+/** A runtime process. `name`: unique on its machine. */
 export interface DeploymentProcess {
   readonly name: string;
   readonly threads: readonly DeploymentThread[];
 }
 
+/** A machine and the processes on it. */
 export interface DeploymentMachine {
   readonly name: string;
   readonly processes: readonly DeploymentProcess[];
 }
 
+/** Where the instances of an app run at first, and by which bounds and rules it is run. Every field of a deployment file, resolved. */
 export interface Deployment {
   readonly name: string;
   readonly machines: readonly DeploymentMachine[];

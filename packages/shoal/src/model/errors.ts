@@ -21,6 +21,7 @@ export const errorCodes = {
   SHOAL_CONTROL: 'The control endpoint could not be reached, refused the token, or answered with an error.',
 } as const;
 
+/** The code of a {@link ShoalError}: it says what happened, and does not change from one version to the next. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** An error of Shoal. `facts` are the figures and names in its message, for programs. */

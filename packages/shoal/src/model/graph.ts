@@ -15,11 +15,13 @@ import {
 } from './msu.ts';
 import type { InPort, OutPort, TimerSpec } from './port.ts';
 
+/** What a port carries. `fields`: of records; else null. */
 export interface GraphMessage {
   readonly kind: MessageKind;
   readonly fields: RecordFields | null;
 }
 
+/** An in-port. `reply`: of `serves`; else null. */
 export interface GraphInPort {
   readonly name: string;
   readonly kind: InPort['kind'];
@@ -27,6 +29,7 @@ export interface GraphInPort {
   readonly reply: GraphMessage | null;
 }
 
+/** An out-port. `reply`: of `requests`; else null. */
 export interface GraphOutPort {
   readonly name: string;
   readonly kind: OutPort['kind'];
@@ -36,6 +39,7 @@ export interface GraphOutPort {
   readonly timeoutMs: number;
 }
 
+/** A timer with its defaults resolved: milliseconds, and its priority among the events of the instance. */
 export interface GraphTimer {
   readonly name: string;
   readonly periodMs: number;
@@ -72,6 +76,7 @@ export interface GraphMsu {
   readonly timers: readonly GraphTimer[];
 }
 
+/** A connection of an out-port to an in-port, with the policy by which one of several instances is chosen. */
 export interface GraphEdge {
   /** Position in `AppGraph.edges`. */
   readonly id: number;
@@ -82,6 +87,7 @@ export interface GraphEdge {
   readonly routing: RoutingPolicy;
 }
 
+/** An app as plain data, with all defaults resolved: what the runtime, the controller and the agents read. */
 export interface AppGraph {
   readonly name: string;
   readonly msus: readonly GraphMsu[];

@@ -12,9 +12,13 @@ export type MachineId = Branded<string, 'MachineId'>;
 /** Name of a runtime process, unique on its machine. */
 export type ProcessId = Branded<string, 'ProcessId'>;
 
+/** A number as {@link InstanceId}; it is not checked. */
 export const instanceId = (id: number): InstanceId => id as InstanceId;
+/** A number as {@link ThreadId}; it is not checked. */
 export const threadId = (id: number): ThreadId => id as ThreadId;
+/** A name as {@link MachineId}; it is not checked. */
 export const machineId = (name: string): MachineId => name as MachineId;
+/** A name as {@link ProcessId}; it is not checked. */
 export const processId = (name: string): ProcessId => name as ProcessId;
 
 /**

@@ -33,6 +33,7 @@ export interface Limits {
   readonly threadHeapMaxMiB: number;
 }
 
+/** Default {@link Limits}. */
 export const defaultLimits: Limits = {
   laneMaxMessages: 1_024,
   laneMaxBytes: 1_048_576,

@@ -24,6 +24,7 @@ import type {
  * - `pinned`: holds a socket, a TLS session, a file: what it holds stays on its process.
  */
 export type StateKind = 'none' | 'keyed' | 'instance' | 'pinned';
+/** Every {@link StateKind}. */
 export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'pinned'];
 
 /**
@@ -34,10 +35,12 @@ export const stateKinds: readonly StateKind[] = ['none', 'keyed', 'instance', 'p
  * - `blocking`: a handler may block its thread, so each instance gets an unpinned thread of its own.
  */
 export type ExecutionKind = 'sync' | 'async' | 'blocking';
+/** Every {@link ExecutionKind}. */
 export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
 /** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
+/** Every {@link QueueOrder}. */
 export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
@@ -109,6 +112,7 @@ export interface MsuOptions {
 /** Default {@link RestartPolicy}. */
 export const defaultRestart: RestartPolicy = { kind: 'permanent', intensity: 10, periodMs: 10_000 };
 
+/** An out-port declared with `sends`. */
 export interface SendPort<T> {
   /** Sends to one instance of the connected type. */
   send(payload: T, options?: SendOptions): Acceptance;
@@ -118,11 +122,13 @@ export interface SendPort<T> {
   ready(): Promise<void>;
 }
 
+/** An out-port declared with `publishes`. */
 export interface PublishPort<T> {
   /** Sends to every subscribing type. Answers the worst acceptance among them. */
   publish(payload: T, options?: SendOptions): Acceptance;
 }
 
+/** An out-port declared with `requests`. */
 export interface RequestPort<Q, R> {
   /** Asks, and resolves with the reply however it ends; never rejects. `async` and `blocking` types. */
   request(payload: Q, options?: SendOptions): Promise<Reply<R>>;

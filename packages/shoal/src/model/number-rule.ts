@@ -5,6 +5,7 @@
 import type { Limits } from './limits.ts';
 import type { ControllerPolicy } from './policy.ts';
 
+/** What one number may be. */
 export interface NumberRule {
   /** What it counts: `ms`, `messages`…; empty: a ratio. */
   readonly unit: string;
@@ -80,6 +81,7 @@ export const portRules: Readonly<Record<'periodMs' | 'delayMs' | 'priority' | 't
   timeoutMs: durationMs(0, 'waits for ever'),
 };
 
+/** Numbers of `limits`. */
 export const limitRules: Readonly<Record<keyof Limits, NumberRule>> = {
   laneMaxMessages: powerOfTwo('messages', 2, 1_048_576),
   laneMaxBytes: count('bytes', 4_096, 1_073_741_824),
@@ -95,6 +97,7 @@ export const limitRules: Readonly<Record<keyof Limits, NumberRule>> = {
   threadHeapMaxMiB: count('MiB', 0, 1_048_576, "Node's own limit"),
 };
 
+/** Numbers of `policy`. */
 export const policyRules: Readonly<Record<Exclude<keyof ControllerPolicy, 'isActive'>, NumberRule>> = {
   windowMs: durationMs(1),
   targetUtilization: ratio,

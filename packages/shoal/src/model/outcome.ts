@@ -40,6 +40,7 @@ export type SheddingReason =
   /** A delayed message could not be accepted by any receiver when it was due. */
   | 'undeliverable';
 
+/** Every {@link RefusalReason}. Their order is part of the layout of counters. */
 export const refusalReasons: readonly RefusalReason[] = [
   'queue-full',
   'no-endpoint',
@@ -48,6 +49,7 @@ export const refusalReasons: readonly RefusalReason[] = [
   'too-many-requests',
   'stopping',
 ];
+/** Every {@link FailureReason}. Their order is part of the layout of counters. */
 export const failureReasons: readonly FailureReason[] = [
   'handler-error',
   'run-limit',
@@ -55,6 +57,7 @@ export const failureReasons: readonly FailureReason[] = [
   'decode-error',
   'reply-lost',
 ];
+/** Every {@link SheddingReason}. Their order is part of the layout of counters. */
 export const sheddingReasons: readonly SheddingReason[] = ['expired', 'stopping', 'undeliverable'];
 
 /** What `send` and `publish` answer. */

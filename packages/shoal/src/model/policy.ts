@@ -24,6 +24,7 @@ export interface ControllerPolicy {
   readonly isActive: boolean;
 }
 
+/** Default {@link ControllerPolicy}. */
 export const defaultPolicy: ControllerPolicy = {
   windowMs: 300,
   targetUtilization: 0.7,

@@ -77,10 +77,15 @@ export interface TimerSpec {
   readonly priority?: number;
 }
 
+/** The declaration of an in-port. */
 // biome-ignore lint/suspicious/noExplicitAny: any port, whatever it carries; MessageType is invariant.
 export type InPort = Receives<any> | Serves<any, any>;
+/** The declaration of an out-port. */
 // biome-ignore lint/suspicious/noExplicitAny: any port, whatever it carries; MessageType is invariant.
 export type OutPort = Sends<any> | Publishes<any> | Requests<any, any>;
+/** In-ports by name. */
 export type InPorts = Readonly<Record<string, InPort>>;
+/** Out-ports by name. */
 export type OutPorts = Readonly<Record<string, OutPort>>;
+/** Timers by name. */
 export type TimerSpecs = Readonly<Record<string, TimerSpec>>;

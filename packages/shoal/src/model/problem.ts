@@ -2,6 +2,7 @@
 import { ShoalError } from './errors.ts';
 import type { Place } from './place.ts';
 
+/** A mistake in an app or its deployment. */
 export interface Problem {
   readonly where: Place;
   /** A sentence without its full stop. */

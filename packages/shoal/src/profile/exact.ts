@@ -121,6 +121,7 @@ export function denominatorOf(value: Exact): bigint {
   return typeof value === 'number' ? 1n : value.denominator;
 }
 
+/** `a + b`, exactly. */
 export function add(a: Exact, b: Exact): Exact {
   if (typeof a === 'number') {
     if (typeof b === 'number') {
@@ -158,6 +159,7 @@ export function negate(a: Exact): Exact {
   return a.d === 0 ? new Fraction(0, 0, -a.numerator, a.denominator) : new Fraction(-a.n, a.d, 0n, 0n);
 }
 
+/** `a - b`, exactly. */
 export function subtract(a: Exact, b: Exact): Exact {
   if (typeof a === 'number' && typeof b === 'number') {
     const difference = a - b;
@@ -166,6 +168,7 @@ export function subtract(a: Exact, b: Exact): Exact {
   return add(a, negate(b));
 }
 
+/** `a · b`, exactly. */
 export function multiply(a: Exact, b: Exact): Exact {
   if (typeof a === 'number' && typeof b === 'number') {
     const product = a * b;
@@ -225,6 +228,7 @@ export function compare(a: Exact, b: Exact): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/** Whether both are the same number. */
 export function equal(a: Exact, b: Exact): boolean {
   if (typeof a === 'number' || typeof b === 'number') return a === b;
   if (a.d !== 0 || b.d !== 0) return a.n === b.n && a.d === b.d;

@@ -8,6 +8,7 @@ import { type Steps, simplify } from './steps.ts';
  * (`provided`), or what a receiver can take in (`receiver`).
  */
 export type ProfileKind = 'required' | 'provided' | 'receiver';
+/** Every {@link ProfileKind}. */
 export const profileKinds: readonly ProfileKind[] = ['required', 'provided', 'receiver'];
 
 /** Values that hold from `timeSeconds` until the next row, the last ones until the end of the period. */

@@ -14,6 +14,7 @@ export interface AnalysisReport {
   flows: FlowReport[];
 }
 
+/** A flow along its route: every hop, and the whole way. */
 export interface FlowReport {
   name: string;
   flow: string | null;
@@ -23,6 +24,7 @@ export interface FlowReport {
   endToEnd: { delaySeconds: number; timeSeconds: number; sumOfHopDelaysSeconds: number };
 }
 
+/** One hop of a flow. The fields are those of {@link HopResult}, as numbers. */
 export interface HopReport {
   node: string;
   role: 'transmitter' | 'receiver';

@@ -13,6 +13,7 @@ import {
 import { detachConnection } from './connection.ts';
 import { releaseConnection } from './connection-owner.ts';
 
+/** Where a listener listens. */
 export interface ListenerOptions {
   /** Name of the MSU type. */
   readonly name: string;
@@ -24,6 +25,7 @@ export interface ListenerOptions {
   readonly backlog?: number;
 }
 
+/** The type that {@link defineListener} makes. */
 export type ListenerMsu = MsuType<Record<never, never>, { readonly connection: Sends<Connection> }>;
 
 /**

@@ -19,6 +19,7 @@ const allPolicies: Readonly<Record<RoutingPolicy, true>> = {
   explicit: true,
   all: true,
 };
+/** Every {@link RoutingPolicy}. */
 export const routingPolicies: readonly RoutingPolicy[] = Object.keys(allPolicies) as RoutingPolicy[];
 
 /** Policies that are right for a receiving type of this state kind. */

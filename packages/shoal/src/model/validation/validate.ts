@@ -15,6 +15,7 @@ import { validateMsu } from './validate-msu.ts';
 import { validatePlacement } from './validate-placement.ts';
 import { type DeploymentSettings, validateSettings } from './validate-settings.ts';
 
+/** What {@link validate} may know beside the app and its deployment. */
 export interface ValidateOptions {
   /** Where the values of the deployment stand. Default: no places. */
   readonly placeOfPath?: PlaceOfPath;

@@ -20,6 +20,7 @@ import { SimulatedMachine, type SimulatedThread } from './machine.ts';
 import { SimulatedProcess } from './process.ts';
 import { chooseEndpoint } from './routing.ts';
 
+/** A machine of the simulation. */
 export interface SimulatedMachineOptions {
   readonly cores: number;
   /** Default 16 GiB. */
@@ -50,6 +51,7 @@ const faultless: ControlLinkOptions = {
   answersDoubled: 0,
 };
 
+/** What {@link SimulatedCluster} is made of. Runs of the same options and seed are the same. */
 export interface ClusterOptions {
   readonly graph: AppGraph;
   readonly deployment: Deployment;
@@ -81,6 +83,7 @@ export interface SimulatedController {
 /** What a test may do to a command before an agent sees it. */
 export type CommandFault = (command: Command) => 'fail' | 'lose' | { readonly delayMs: number } | null;
 
+/** Machines, processes, threads and instances under a controller, in simulated time. */
 export class SimulatedCluster {
   readonly processes: Map<string, SimulatedProcess> = new Map();
   readonly machines: Map<string, SimulatedMachine> = new Map();

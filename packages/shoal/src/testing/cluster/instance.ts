@@ -64,6 +64,7 @@ export class Fifo<T> {
 const nothing: Readonly<Record<string, never>> = Object.freeze({});
 const emptyHistogram: readonly number[] = Object.freeze([]);
 
+/** An instance whose messages take the time that their load says. */
 export class SimulatedInstance {
   readonly instanceId: InstanceId;
   readonly msu: GraphMsu;
