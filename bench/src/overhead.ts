@@ -6,16 +6,17 @@
  * deviation and 99th percentile of latency in an open loop of 2,500 requests a second (Poisson, kept-alive). The
  * servers have core 0, the load generators the others.
  *
- * All servers are started and saturated for half a minute: V8 compiles more code than the monolith has, and tidies the
+ * All servers are started and saturated for 20 seconds: V8 compiles more code than the monolith has, and tidies the
  * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns, in rounds; whoever is
  * not measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a
  * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
- * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop,
- * where being stopped would be measured, of some seconds. Ratios are taken within a round, and their medians and
- * quartiles over all rounds are reported. One start of a program differs from the next by more than one round from another, for as long as it runs
- * (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal: 0.94 to 1.04), presumably by where
- * its memory lies: so there are more sets of servers, one after the other, than rounds with each.
- * Not measured: the first half minute, more than one core for the server, handshakes, large bodies, and what is above
+ * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop, where
+ * being stopped would be measured, turns are of three seconds, there and back. Ratios are taken within a round, and
+ * their medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one
+ * round from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of
+ * Shoal: 0.94 to 1.04), presumably by where its memory lies: so there are more sets of servers, one after the other,
+ * than rounds with each.
+ * Not measured: the first 20 seconds, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
  */
 import { execFileSync } from 'node:child_process';
@@ -56,12 +57,12 @@ interface Sizes {
 }
 const fullSizes: Sizes = {
   sets: 6,
-  rounds: { objects: 3, mixed: 2 },
-  warmSeconds: 30,
+  rounds: { objects: 2, mixed: 1 },
+  warmSeconds: 20,
   closedSeconds: 12,
   turnMs: 500,
   openWarmMs: 1_000,
-  openMs: 4_000,
+  openMs: 3_000,
   openRatePerSecond,
 };
 const tinySizes: Sizes = {
@@ -91,11 +92,9 @@ function loadCores(): string {
   return cores <= 2 ? '1' : `1-${cores - 1}`;
 }
 
-async function openLoop(
-  port: number,
-  sizes: Sizes,
-  objectOnly: boolean,
-): Promise<Omit<Figures, 'perSecond'>> {
+type OpenFigures = Omit<Figures, 'perSecond'>;
+
+async function openLoop(port: number, sizes: Sizes, objectOnly: boolean): Promise<OpenFigures> {
   const objects = {
     name: 'objects',
     weight: 4,
@@ -218,13 +217,30 @@ async function runRound(servers: Servers, index: number, sizes: Sizes, objectOnl
   // Whoever is first in one round is last in another.
   const order = systems.map((_, i) => systems[(index + i) % systems.length] as System);
   const perSecond = await closedLoops(servers, order, sizes, objectOnly);
-  const figures: Partial<Record<System, Figures>> = {};
-  for (const system of order) {
+  // There and back: what comes first is slower, and a drift is shared out evenly.
+  const latencies = new Map<System, OpenFigures[]>();
+  for (const system of [...order, ...order.toReversed()]) {
     const server = servers[system];
     const latency = await resumed(server, () => openLoop(server.port, sizes, objectOnly));
-    figures[system] = { perSecond: perSecond[system], ...latency };
+    latencies.set(system, [...(latencies.get(system) ?? []), latency]);
   }
-  return figures as Round;
+  const figures = order.map((system) => [
+    system,
+    { perSecond: perSecond[system], ...meanOf(latencies.get(system) as OpenFigures[]) },
+  ]);
+  return Object.fromEntries(figures) as Round;
+}
+
+/** Figure by figure. */
+function meanOf(figures: readonly OpenFigures[]): OpenFigures {
+  const mean = (read: (one: OpenFigures) => number): number =>
+    figures.reduce((sum, one) => sum + read(one), 0) / figures.length;
+  return {
+    meanMs: mean(({ meanMs }) => meanMs),
+    stdevMs: mean(({ stdevMs }) => stdevMs),
+    p99Ms: mean(({ p99Ms }) => p99Ms),
+    searchExtraMs: mean(({ searchExtraMs }) => searchExtraMs),
+  };
 }
 
 type Against = Exclude<System, 'shoal'>;
