@@ -89,10 +89,15 @@ export function describeMachine(): Row {
   };
 }
 
-/** Of a sorted list; nearest rank. */
+/**
+ * Of a sorted list: interpolated between the two values nearest to it (Hyndman and Fan 1996, definition 7), so that the
+ * median of an even number of rounds is the middle of the two in the middle. NaN of an empty list.
+ */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
-  if (sorted.length === 0) return Number.NaN;
-  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))] ?? Number.NaN;
+  const at = Math.min(1, Math.max(0, q)) * (sorted.length - 1);
+  const low = sorted[Math.floor(at)] ?? Number.NaN;
+  const high = sorted[Math.ceil(at)] ?? Number.NaN;
+  return low + (high - low) * (at - Math.floor(at));
 }
 
 export function median(values: readonly number[]): number {
