@@ -11,7 +11,8 @@
  * not measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a
  * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
  * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop, where
- * being stopped would be measured, turns are of three seconds, there and back. Ratios are taken within a round, and
+ * being stopped would be measured, turns are of two seconds, of which the second is measured, there and back and there and
+ * back again. Ratios are taken within a round, and
  * their medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one
  * round from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of
  * Shoal: 0.94 to 1.04), presumably by where its memory lies: so there are more sets of servers, one after the other,
@@ -23,9 +24,7 @@ import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
-import { launchHere } from 'shoal-lab/attacks';
-import { type LoadSecond, startLoad } from 'shoal-lab/load';
+import { type OpenFigures, type OpenLoop, startOpenLoop } from './overhead/open-loop.ts';
 import { type BenchServer, keepAwake, type System, startServer, systems } from './overhead/servers.ts';
 import { closedLoop } from './overhead/wrk.ts';
 import {
@@ -50,9 +49,11 @@ interface Sizes {
   /** The closed loops of all servers together, and a turn of one server. */
   readonly closedSeconds: number;
   readonly turnMs: number;
-  /** The open loop is measured from here on. */
+  /** A turn in the open loop, and from when on it is measured: whole seconds. */
   readonly openWarmMs: number;
   readonly openMs: number;
+  /** Times there and back. */
+  readonly openPasses: number;
   readonly openRatePerSecond: number;
 }
 const fullSizes: Sizes = {
@@ -62,7 +63,8 @@ const fullSizes: Sizes = {
   closedSeconds: 12,
   turnMs: 500,
   openWarmMs: 1_000,
-  openMs: 3_000,
+  openMs: 2_000,
+  openPasses: 2,
   openRatePerSecond,
 };
 const tinySizes: Sizes = {
@@ -71,84 +73,20 @@ const tinySizes: Sizes = {
   warmSeconds: 0,
   closedSeconds: 2,
   turnMs: 200,
-  openWarmMs: 300,
-  openMs: 700,
+  openWarmMs: 0,
+  openMs: 1_000,
+  openPasses: 1,
   openRatePerSecond: 200,
 };
-const openTimeoutMs = 10_000;
 
-interface Figures {
+interface Figures extends OpenFigures {
   readonly perSecond: number;
-  readonly meanMs: number;
-  readonly stdevMs: number;
-  readonly p99Ms: number;
-  /** By how much a search takes longer than an object, in the mean; 0 where there are objects only. */
-  readonly searchExtraMs: number;
 }
 
 /** One core, or all but the server's. */
 function loadCores(): string {
   const cores = os.availableParallelism();
   return cores <= 2 ? '1' : `1-${cores - 1}`;
-}
-
-type OpenFigures = Omit<Figures, 'perSecond'>;
-
-async function openLoop(port: number, sizes: Sizes, objectOnly: boolean): Promise<OpenFigures> {
-  const objects = {
-    name: 'objects',
-    weight: 4,
-    request: () => ({ path: '/object/1' }),
-  };
-  const regex = {
-    name: 'regex',
-    weight: 1,
-    request: () => ({ path: '/search?q=status:+200+content-type:+text' }),
-  };
-  const load = startLoad({
-    host: '127.0.0.1',
-    port,
-    tls: {},
-    rate: sizes.openRatePerSecond,
-    durationMs: sizes.openMs,
-    keptConnections: 50,
-    mix: objectOnly ? [objects] : [objects, regex],
-    phases: [{ name: 'measured', startMs: sizes.openWarmMs, endMs: sizes.openMs }],
-    // Late is a latency here, not a failure.
-    timeoutMs: openTimeoutMs,
-    // Sends late by a timer's millisecond would hide what is measured here.
-    spins: true,
-    launch: ({ name, command, args }) =>
-      launchHere({ name, command: 'taskset', args: ['-c', loadCores(), command, ...args] }),
-  });
-  const { phases, seconds } = await load.done;
-  const [measured] = phases;
-  if (measured === undefined || measured.ok === 0 || measured.ok !== measured.sent) {
-    throw new Error(`of ${measured?.sent} requests of the open loop, ${measured?.ok} were answered`);
-  }
-  const warm = seconds.filter(({ second }) => second * 1_000 >= sizes.openWarmMs);
-  return {
-    ...spread(measured.histogram),
-    p99Ms: measured.latency.p99Ms,
-    searchExtraMs: objectOnly ? 0 : meanOfKind(warm, 'regex') - meanOfKind(warm, 'objects'),
-  };
-}
-
-function meanOfKind(seconds: readonly LoadSecond[], kind: string): number {
-  let count = 0;
-  let sumMs = 0;
-  for (const { kinds } of seconds) {
-    const { ok = 0, latency } = kinds[kind] ?? {};
-    count += ok;
-    sumMs += ok * (latency?.meanMs ?? 0);
-  }
-  return count === 0 ? 0 : sumMs / count;
-}
-
-/** Mean and standard deviation of a histogram in microseconds. */
-function spread(encoded: string): { meanMs: number; stdevMs: number } {
-  const histogram = decodeFromCompressedBase64(encoded);
-  return { meanMs: histogram.mean / 1_000, stdevMs: histogram.stdDeviation / 1_000 };
 }
 
 type Servers = Readonly<Record<System, BenchServer>>;
@@ -213,16 +151,31 @@ async function closedLoops(
   return Object.fromEntries(await Promise.all(perSecond)) as Record<System, number>;
 }
 
-async function runRound(servers: Servers, index: number, sizes: Sizes, objectOnly: boolean): Promise<Round> {
+async function runRound(
+  servers: Servers,
+  open: OpenLoop,
+  index: number,
+  sizes: Sizes,
+  objectOnly: boolean,
+): Promise<Round> {
   // Whoever is first in one round is last in another.
   const order = systems.map((_, i) => systems[(index + i) % systems.length] as System);
   const perSecond = await closedLoops(servers, order, sizes, objectOnly);
   // There and back: what comes first is slower, and a drift is shared out evenly.
   const latencies = new Map<System, OpenFigures[]>();
-  for (const system of [...order, ...order.toReversed()]) {
-    const server = servers[system];
-    const latency = await resumed(server, () => openLoop(server.port, sizes, objectOnly));
-    latencies.set(system, [...(latencies.get(system) ?? []), latency]);
+  const turns = [...order, ...order.toReversed()];
+  for (let pass = 0; pass < sizes.openPasses; pass++) {
+    for (const system of turns) {
+      const server = servers[system];
+      const turn = {
+        port: server.port,
+        ratePerSecond: sizes.openRatePerSecond,
+        warmMs: sizes.openWarmMs,
+        ms: sizes.openMs,
+      };
+      const latency = await resumed(server, () => open.run({ ...turn, objectOnly }));
+      latencies.set(system, [...(latencies.get(system) ?? []), latency]);
+    }
   }
   const figures = order.map((system) => [
     system,
@@ -301,6 +254,7 @@ export async function overhead(options: BenchOptions): Promise<void> {
   execFileSync('sh', [installer, 'wrk', 'util-linux'], { stdio: 'inherit' });
   const sizes = options.tiny === true ? tinySizes : fullSizes;
   const measured = { objects: [] as Round[], mixed: [] as Round[] };
+  const open = startOpenLoop(loadCores());
   for (let set = 0; set < sizes.sets; set++) {
     process.stderr.write(`servers ${set + 1} of ${sizes.sets}\n`);
     const servers = await startServers(sizes);
@@ -310,7 +264,7 @@ export async function overhead(options: BenchOptions): Promise<void> {
         const rounds = sizes.rounds[name];
         for (let round = 0; round < rounds; round++) {
           process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`);
-          measured[name].push(await runRound(servers, round, sizes, name === 'objects'));
+          measured[name].push(await runRound(servers, open, round, sizes, name === 'objects'));
         }
       }
     } finally {
@@ -318,6 +272,7 @@ export async function overhead(options: BenchOptions): Promise<void> {
       await Promise.all(Object.values(servers).map((server) => server.close()));
     }
   }
+  open.close();
   const rows: Row[] = [];
   const spreads: Row[] = [];
   const figures: Row[] = [];
