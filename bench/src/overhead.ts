@@ -10,10 +10,9 @@
  * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns, in rounds; whoever is
  * not measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a
  * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
- * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop, where
- * being stopped would be measured, turns are of two seconds, of which the second is measured, there and back and there and
- * back again. Ratios are taken within a round, and
- * their medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one
+ * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop
+ * turns are of 13 seconds, of which the last ten are measured: before, a server makes up for its handshakes and for having
+ * been stopped. Ratios are taken within a round, and their medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one
  * round from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of
  * Shoal: 0.94 to 1.04), presumably by where its memory lies: so there are more sets of servers, one after the other,
  * than rounds with each.
@@ -52,8 +51,6 @@ interface Sizes {
   /** A turn in the open loop, and from when on it is measured: whole seconds. */
   readonly openWarmMs: number;
   readonly openMs: number;
-  /** Times there and back. */
-  readonly openPasses: number;
   readonly openRatePerSecond: number;
 }
 const fullSizes: Sizes = {
@@ -62,9 +59,8 @@ const fullSizes: Sizes = {
   warmSeconds: 20,
   closedSeconds: 12,
   turnMs: 500,
-  openWarmMs: 1_000,
-  openMs: 2_000,
-  openPasses: 2,
+  openWarmMs: 3_000,
+  openMs: 13_000,
   openRatePerSecond,
 };
 const tinySizes: Sizes = {
@@ -75,7 +71,6 @@ const tinySizes: Sizes = {
   turnMs: 200,
   openWarmMs: 0,
   openMs: 1_000,
-  openPasses: 1,
   openRatePerSecond: 200,
 };
 
@@ -161,39 +156,22 @@ async function runRound(
   // Whoever is first in one round is last in another.
   const order = systems.map((_, i) => systems[(index + i) % systems.length] as System);
   const perSecond = await closedLoops(servers, order, sizes, objectOnly);
-  // There and back: what comes first is slower, and a drift is shared out evenly.
-  const latencies = new Map<System, OpenFigures[]>();
-  const turns = [...order, ...order.toReversed()];
-  for (let pass = 0; pass < sizes.openPasses; pass++) {
-    for (const system of turns) {
-      const server = servers[system];
-      const turn = {
-        port: server.port,
-        ratePerSecond: sizes.openRatePerSecond,
-        warmMs: sizes.openWarmMs,
-        ms: sizes.openMs,
-      };
-      const latency = await resumed(server, () => open.run({ ...turn, objectOnly }));
-      latencies.set(system, [...(latencies.get(system) ?? []), latency]);
-    }
+  const latencies = new Map<System, OpenFigures>();
+  for (const system of order) {
+    const server = servers[system];
+    const turn = {
+      port: server.port,
+      ratePerSecond: sizes.openRatePerSecond,
+      warmMs: sizes.openWarmMs,
+      ms: sizes.openMs,
+    };
+    latencies.set(system, await resumed(server, () => open.run({ ...turn, objectOnly })));
   }
   const figures = order.map((system) => [
     system,
-    { perSecond: perSecond[system], ...meanOf(latencies.get(system) as OpenFigures[]) },
+    { perSecond: perSecond[system], ...(latencies.get(system) as OpenFigures) },
   ]);
   return Object.fromEntries(figures) as Round;
-}
-
-/** Figure by figure. */
-function meanOf(figures: readonly OpenFigures[]): OpenFigures {
-  const mean = (read: (one: OpenFigures) => number): number =>
-    figures.reduce((sum, one) => sum + read(one), 0) / figures.length;
-  return {
-    meanMs: mean(({ meanMs }) => meanMs),
-    stdevMs: mean(({ stdevMs }) => stdevMs),
-    p99Ms: mean(({ p99Ms }) => p99Ms),
-    searchExtraMs: mean(({ searchExtraMs }) => searchExtraMs),
-  };
 }
 
 type Against = Exclude<System, 'shoal'>;
@@ -264,7 +242,9 @@ export async function overhead(options: BenchOptions): Promise<void> {
         const rounds = sizes.rounds[name];
         for (let round = 0; round < rounds; round++) {
           process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`);
-          measured[name].push(await runRound(servers, open, round, sizes, name === 'objects'));
+          measured[name].push(
+            await runRound(servers, open, measured[name].length, sizes, name === 'objects'),
+          );
         }
       }
     } finally {
