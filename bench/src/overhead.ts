@@ -12,10 +12,10 @@
  * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
  * in the next, so that the closed loops of all are open together and turns are of half a second; in the open loop
  * turns are of 13 seconds, of which the last ten are measured: before, a server makes up for its handshakes and for having
- * been stopped. Ratios are taken within a round, and their medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one
- * round from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of
- * Shoal: 0.94 to 1.04), presumably by where its memory lies: so there are more sets of servers, one after the other,
- * than rounds with each.
+ * been stopped. Ratios are taken within a round, and their medians and quartiles over all rounds are reported. One start
+ * of a program differs from the next by more than one round from another, for as long as it runs (seven starts of the
+ * monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal: 0.94 to 1.04), presumably by where its memory lies: so there
+ * are more sets of servers, one after the other, than rounds with each.
  * Not measured: the first 20 seconds, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
  */
