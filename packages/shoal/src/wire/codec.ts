@@ -111,17 +111,33 @@ function writeLength(target: Buffer, offset: number, length: number): void {
   target[offset + 3] = length >>> 24;
 }
 
+/**
+ * Short strings are built here, eight characters at a time: each character that is added on its own makes another string,
+ * and from the thirteenth on a rope (18 characters: 198 ns one by one, 88 by eights, 105 by a call into C++).
+ */
 function decodeString(source: Buffer, offset: number, length: number): string {
-  if (length <= 24) {
-    let text = '';
-    for (let i = 0; i < length; i++) {
-      const unit = source[offset + i] as number;
-      if (unit > 127) return source.toString('utf8', offset, offset + length);
-      text += String.fromCharCode(unit);
-    }
-    return text;
+  if (length > 24) return source.toString('utf8', offset, offset + length);
+  let text = '';
+  let i = 0;
+  for (; i + 8 <= length; i += 8) {
+    const at = offset + i;
+    const a = source[at] as number;
+    const b = source[at + 1] as number;
+    const c = source[at + 2] as number;
+    const d = source[at + 3] as number;
+    const e = source[at + 4] as number;
+    const f = source[at + 5] as number;
+    const g = source[at + 6] as number;
+    const h = source[at + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 127) return source.toString('utf8', offset, offset + length);
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }
-  return source.toString('utf8', offset, offset + length);
+  for (; i < length; i++) {
+    const unit = source[offset + i] as number;
+    if (unit > 127) return source.toString('utf8', offset, offset + length);
+    text += String.fromCharCode(unit);
+  }
+  return text;
 }
 
 class RecordCodec implements Codec {
