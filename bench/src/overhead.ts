@@ -84,7 +84,7 @@ function loadCores(): string {
   return cores <= 2 ? '1' : `1-${cores - 1}`;
 }
 
-/** Every order of the servers in a round: the later in a round one is measured, the better it does, whichever it is. */
+/** Every order of the servers in a round: Shoal and the monolith do better the later in it they are measured. */
 const orders: readonly (readonly System[])[] = systems.flatMap((first) =>
   systems.flatMap((second) =>
     systems
