@@ -92,7 +92,8 @@ export interface MsuOptions {
   readonly queueMaxMessages?: number;
   /**
    * Work the queue of one instance may hold, in milliseconds of measured service time; 0: as the deployment's limit of
-   * the same name says. What comes beyond it is refused `queue-full`. Default 0.
+   * the same name says. What comes beyond it is refused `queue-full`, but one message may wait behind another however
+   * long that takes. Default 0.
    */
   readonly queueMaxWorkMs?: number;
   /** Names of the machines that may host it. Default: all. */

@@ -234,8 +234,11 @@ export class Outbox {
   }
 }
 
-/** Would one more message wait longer than the bound? By the measured mean service time there. */
+/**
+ * Would one more message wait longer than the bound? By the measured mean service time there. Behind a single message
+ * it never does: that one may have been replied to and only seem to be there, and an idle instance must not refuse.
+ */
 function exceedsWork(endpoint: LiveEndpoint, maxMs: number): boolean {
   const waiting = endpoint.queueLength();
-  return waiting > 0 && waiting * (endpoint.stats[InstanceFloat.serviceMeanMs] as number) > maxMs;
+  return waiting > 1 && waiting * (endpoint.stats[InstanceFloat.serviceMeanMs] as number) > maxMs;
 }

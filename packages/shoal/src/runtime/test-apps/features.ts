@@ -110,6 +110,9 @@ const patient = defineMsu({ name: 'patient', ...burning });
 
 const frugal = defineMsu({ name: 'frugal', queueMaxWorkMs: 15, ...burning });
 
+/** One message is more work than may wait. */
+const strict = defineMsu({ name: 'strict', queueMaxWorkMs: 1, ...burning });
+
 const blocker = defineMsu({
   name: 'blocker',
   execution: 'blocking',
@@ -228,6 +231,7 @@ const driver = defineMsu({
     burn: requests(value<number>(), value<number>()),
     patient: requests(value<number>(), value<number>()),
     frugal: requests(value<number>(), value<number>()),
+    strict: requests(value<number>(), value<number>()),
     block: requests(value<number>(), value<string>()),
     count: requests(value<number>(), value<{ instance: number; total: number }>()),
     tally: requests(value<number>(), value<number>()),
@@ -276,7 +280,7 @@ const driver = defineMsu({
       const late = await out.sleep.request(150);
       const burns = await Promise.all(Array.from({ length: 30 }, () => out.burn.request(12)));
       const accepted: Record<string, number> = {};
-      for (const name of ['patient', 'frugal'] as const) {
+      for (const name of ['patient', 'frugal', 'strict'] as const) {
         await out[name].request(6); // Until then nobody knows what one costs.
         const replies = await Promise.all(Array.from({ length: 20 }, () => out[name].request(6)));
         accepted[name] = replies.filter(({ outcome }) => outcome !== 'refused').length;
@@ -346,6 +350,7 @@ const app: App = defineApp({
     slow,
     patient,
     frugal,
+    strict,
     blocker,
     counter,
     tally,
@@ -364,6 +369,7 @@ const app: App = defineApp({
     connect(driver.out.burn, slow.in.burn),
     connect(driver.out.patient, patient.in.burn),
     connect(driver.out.frugal, frugal.in.burn),
+    connect(driver.out.strict, strict.in.burn),
     connect(driver.out.block, blocker.in.block),
     connect(driver.out.count, counter.in.add),
     connect(driver.out.tally, tally.in.add),
