@@ -184,7 +184,10 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   random(): number;
   /** States by flow key; for `keyed` types. */
   states<S>(): KeyedStates<S>;
-  /** Adds to a counter of the type's own, shown beside the platform's. At most 8 names an instance. */
+  /**
+   * Adds to a counter of the type's own; /metrics and `shoal explain INSTANCE` show it beside the platform's. At most
+   * 8 names an instance.
+   */
   count(name: string, amount?: number): void;
   /** Reports work done outside of handlers (handshakes, packets): items, so that true rates can be computed. */
   work(items: number): void;
