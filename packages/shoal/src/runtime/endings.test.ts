@@ -18,7 +18,8 @@ import {
   value,
 } from '../model/index.ts';
 import { failedCode } from '../transport/index.ts';
-import { InstanceFloat } from './shared-block.ts';
+import { bucketOf, histogramBuckets } from '../wire/index.ts';
+import { InstanceFloat, sojournHistogramFloat } from './shared-block.ts';
 import { type ByHand, startByHand } from './test-support/by-hand.ts';
 
 const number = value<number>();
@@ -171,4 +172,48 @@ test('an instance keeps a bounded number of notices; those beyond it are counted
     hand.run(1);
   }
   assert.equal(thrower.stats[InstanceFloat.noticesLost], 10);
+});
+
+test('sojourn times are those of messages that were handled without an error, whether at once or after a while', async () => {
+  const worker = (name: 'sync' | 'async') =>
+    defineMsu({
+      name,
+      execution: name,
+      in: { take: receives(number) },
+      create: () => ({
+        take: (n) => {
+          if (name === 'async') return n === 0 ? Promise.resolve() : Promise.reject(new Error('on purpose'));
+          if (n !== 0) throw new Error('on purpose');
+          return undefined;
+        },
+      }),
+    });
+  const workers = [worker('sync'), worker('async')] as const;
+  const source = defineMsu({
+    name: 'source',
+    out: { sync: sends(number), async: sends(number) },
+    create: () => ({}),
+  });
+  const app = defineApp({
+    name: 'sojourns',
+    msus: [source, ...workers],
+    edges: [connect(source.out.sync, workers[0].in.take), connect(source.out.async, workers[1].in.take)],
+  });
+  const hand = await startByHand(app, [['source'], ['sync', 'async']]);
+  for (const name of ['sync', 'async']) {
+    for (const n of [0, 1, 0, 2, 3]) hand.out<SendPort<number>>('source', name).send(n);
+    hand.clock.nowMs += 7;
+    for (let i = 0; i < 5; i++) {
+      hand.run();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { stats } = hand.instance(name);
+    const recorded = stats.subarray(sojournHistogramFloat, sojournHistogramFloat + histogramBuckets);
+    assert.deepEqual(
+      recorded.reduce((sum, count) => sum + count, 0),
+      2,
+      name,
+    );
+    assert.equal(recorded[bucketOf(7)], 2);
+  }
 });
