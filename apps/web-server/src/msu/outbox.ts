@@ -39,10 +39,14 @@ export class Outbox<T> {
   #keep(payload: T, options: KeyedOptions): void {
     if (this.#kept.length >= keptMax) return this.#events.onLost(payload, options.flowKey, 'queue-full');
     this.#kept.push({ payload, options });
-    if (this.#kept.length === 1) void this.#port.ready().then(() => this.#retry());
+    if (this.#kept.length === 1) this.#retryWhenReady();
     if (this.#waiting.has(options.flowKey)) return;
     this.#waiting.add(options.flowKey);
     this.#events.onWaiting(options.flowKey, true);
+  }
+
+  #retryWhenReady(): void {
+    void this.#port.ready().then(() => this.#retry());
   }
 
   #retry(): void {
@@ -54,17 +58,10 @@ export class Outbox<T> {
       if (accepted !== 'accepted') this.#events.onLost(payload, options.flowKey, accepted);
     }
     this.#kept.splice(0, sent);
-    if (this.#kept.length > 0) {
-      // The endpoint with room is not the one that this message goes to: look again a little later.
-      void this.#port.ready().then(() => setTimeout(() => this.#retry(), retryMs));
-      return;
-    }
+    if (this.#kept.length > 0) return this.#retryWhenReady();
     for (const flowKey of [...this.#waiting]) {
       this.#waiting.delete(flowKey);
       this.#events.onWaiting(flowKey, false);
     }
   }
 }
-
-/** Between two tries, where room elsewhere says nothing about the endpoint we need. */
-const retryMs = 5;

@@ -133,6 +133,7 @@ test('shoal check tells how a right app would run; what its module prints does n
   const { status, stdout } = await command(['check', app('steady.mjs')]);
   assert.equal(status, 0);
   assert.match(stdout, /App "steady" is right: 2 MSU types, 1 edge\.[\s\S]*work, nice 10: work/);
+  assert.match(stdout, /Messages enter at ask and leave at work\./);
   const json = await command(['check', app('prints.mjs'), '--json']);
   assert.equal((JSON.parse(json.stdout) as { isValid: boolean }).isValid, true);
   assert.match(json.stderr, /hello from the module/);

@@ -116,8 +116,10 @@ export function sample(id: number, options: Partial<InstanceSample> = {}): Insta
     states: 0,
     resources: {},
     counters: {},
-    bytesIn: 0,
-    bytesOut: 0,
+    ports: [],
+    orphanReplies: 0,
+    noticesCoalesced: 0,
+    noticesLost: 0,
     ...options,
   };
 }

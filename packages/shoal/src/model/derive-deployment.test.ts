@@ -144,6 +144,49 @@ describe('a deployment that is derived', () => {
     assert.ok(tried >= 400, `${tried} valid apps were tried`);
   });
 
+  test('gives no other type the thread of one that hands connections on, be it no entry', () => {
+    const out = { on: sends(connection()) };
+    const http = defineMsu({ name: 'http', state: 'pinned', out, create: () => ({}) });
+    const https = defineMsu({ name: 'https', state: 'pinned', out, create: () => ({}) });
+    const middle = defineMsu({
+      name: 'middle',
+      state: 'pinned',
+      in: { take: receives(connection()) },
+      out,
+      create: () => ({ take: () => {} }),
+    });
+    const reader = defineMsu({
+      name: 'reader',
+      state: 'pinned',
+      in: { take: receives(connection()) },
+      create: () => ({ take: () => {} }),
+    });
+    const app = defineApp({
+      name: 'doors',
+      msus: [http, https, middle, reader],
+      edges: [
+        connect(http.out.on, middle.in.take),
+        connect(https.out.on, middle.in.take),
+        connect(middle.out.on, reader.in.take),
+      ],
+    });
+    const graph = describeApp(app);
+    const { machines } = deriveDeployment(graph, { cores: 1 });
+    const threads = machines[0]?.processes[0]?.threads.map(({ instances }) => instances);
+    assert.deepEqual(threads?.map((names) => names.join()).sort(), ['http', 'https', 'middle', 'reader']);
+    const conflicts = (a: string, b: string): boolean => {
+      const [first, second] = [a, b].map((name) => graph.msus.find((msu) => msu.name === name));
+      assert.ok(first && second);
+      return threadConflict(first, second) !== null;
+    };
+    // Two that accept and do nothing else may share one.
+    assert.equal(conflicts('http', 'https'), false);
+    assert.deepEqual(
+      [conflicts('http', 'middle'), conflicts('middle', 'reader'), conflicts('reader', 'http')],
+      [true, true, true],
+    );
+  });
+
   test('is the same for the same app and number of cores', () => {
     fc.assert(
       fc.property(apps, (app) => {

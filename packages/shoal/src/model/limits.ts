@@ -4,6 +4,8 @@
 export const provenanceMax = 6;
 /** Bytes of a lane slot: header and small payloads. */
 export const slotBytes = 256;
+/** Error notices that an instance keeps while there is no room for them upstream. */
+export const keptNoticesMax = 65_536;
 
 /** Bounds of the data plane. All are per process unless they say otherwise. */
 export interface Limits {

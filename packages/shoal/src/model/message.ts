@@ -20,7 +20,7 @@ export interface Message {
   readonly deadlineAtMs: number;
   /** Larger is sooner, where the queue order is `priority`. */
   readonly priority: number;
-  /** Chosen for tracing. */
+  /** It, or a message before it in its chain, was sent with `trace`. */
   readonly isTraced: boolean;
 }
 
@@ -35,14 +35,20 @@ export interface SendOptions {
   readonly delayMs?: number;
   /** Exactly this instance, whatever the routing policy (it must be an endpoint of the port). */
   readonly to?: InstanceId;
+  /** Marks the message, and what is sent in its chain: handlers see `isTraced`, and may log what they did. Default: as its cause. */
+  readonly trace?: boolean;
   /** The message whose chain goes on, where it is not the one being handled (after an `await`, say). */
   readonly cause?: Message;
 }
 
-/** Tells an MSU upstream that a message which it handled has failed further on. Notices are coalesced. */
+/**
+ * Tells an MSU upstream that a message which it handled has failed further on. Notices are coalesced: of several that
+ * wait for room upstream, only the newest of a flow key is kept (of messages without a key, each).
+ */
 export interface ErrorNotice {
   /** The flow key of the failed message: find what you hold for it. */
   readonly flowKey: Key;
+  /** Of the failed message: the newest with this flow key. */
   readonly messageId: number;
   /** The instance in which it failed. */
   readonly failedIn: InstanceId;

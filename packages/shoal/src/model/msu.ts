@@ -119,13 +119,20 @@ export interface SendPort<T> {
   send(payload: T, options?: SendOptions): Acceptance;
   /** Messages that can be sent now to the endpoint with most room, before `queue-full`. */
   credit(): number;
-  /** Resolves when there is credit. */
+  /**
+   * Resolves when there is credit. After a message was refused: not at once, and where the next attempt goes to the same
+   * endpoint again (by key, or by `to`), when that one has room; so `while (send(…) === 'queue-full') await ready()`
+   * waits as long as it must. With several endpoints, or messages that differ in size, the next may still be refused.
+   */
   ready(): Promise<void>;
 }
 
 /** An out-port declared with `publishes`. */
 export interface PublishPort<T> {
-  /** Sends to every subscribing type. Answers the worst acceptance among them. */
+  /**
+   * Sends to every subscribing type. Answers the worst acceptance among them. With `delayMs` it counts as one message of
+   * this instance until it is due: only then the receivers are chosen, and it is `done` if all of them accept it.
+   */
   publish(payload: T, options?: SendOptions): Acceptance;
 }
 
@@ -177,7 +184,10 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   random(): number;
   /** States by flow key; for `keyed` types. */
   states<S>(): KeyedStates<S>;
-  /** Adds to a counter of the type's own, shown beside the platform's. At most 8 names an instance. */
+  /**
+   * Adds to a counter of the type's own; /metrics and `shoal explain INSTANCE` show it beside the platform's. At most
+   * 8 names an instance.
+   */
   count(name: string, amount?: number): void;
   /** Reports work done outside of handlers (handshakes, packets): items, so that true rates can be computed. */
   work(items: number): void;

@@ -19,6 +19,11 @@ export function isCpuHeavy(msu: GraphMsu): boolean {
   return msu.execution === 'sync' && msu.cost.serviceTimeMs >= cpuHeavyServiceTimeMs;
 }
 
+const takesConnections = (msu: GraphMsu): boolean =>
+  msu.in.some((port) => port.message.kind === 'connection');
+const sendsConnections = (msu: GraphMsu): boolean =>
+  msu.out.some((port) => port.message.kind === 'connection');
+
 /**
  * Why instances of two types cannot share a thread, as a phrase that follows their names; null if they can.
  * Two instances of one type are asked about with the type twice.
@@ -34,6 +39,15 @@ export function threadConflict(a: GraphMsu, b: GraphMsu): string | null {
   ] as const) {
     if (isRunLimited(limited) && holdsState(other)) {
       return `"${limited.name}" has a run limit, and a kill would lose the state of "${other.name}"`;
+    }
+  }
+  for (const [door, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    // Within a thread a connection is passed by reference: if the thread died, nobody would know of its descriptor.
+    if (sendsConnections(door) && (takesConnections(other) || !sendsConnections(other))) {
+      return `"${door.name}" hands connections on, which "${other.name}" could hold up, or lose with the thread`;
     }
   }
   if (a.colocation !== b.colocation) {

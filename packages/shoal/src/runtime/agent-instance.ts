@@ -25,8 +25,8 @@ export interface AgentLane {
 export class AgentInstance {
   readonly id: InstanceId;
   readonly msu: GraphMsu;
-  readonly block: SharedArrayBuffer = createInstanceBlock();
-  readonly stats: Float64Array = new Float64Array(this.block);
+  readonly block: SharedArrayBuffer;
+  readonly stats: Float64Array;
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
   /** Its present worker was told of it, with the lanes there were: a lane made from then on has to be attached. */
@@ -42,6 +42,8 @@ export class AgentInstance {
   constructor(id: InstanceId, msu: GraphMsu, threadId: ThreadId) {
     this.id = id;
     this.msu = msu;
+    this.block = createInstanceBlock(msu);
+    this.stats = new Float64Array(this.block);
     this.threadId = threadId;
   }
 

@@ -192,6 +192,12 @@ export function createContext(instance: Instance, log: Log, counterNames: readon
     now: () => thread.tick(),
     random: thread.random,
     states: <S>() => {
+      if (graph.state !== 'keyed') {
+        throw new ShoalError(
+          'SHOAL_BAD_CALL',
+          `MSU type '${graph.name}' has the state '${graph.state}' and no states by key: declare state: 'keyed', or keep what it holds in create().`,
+        );
+      }
       if (states === null) {
         const counted = new CountedStates(instance);
         states = counted;

@@ -2,12 +2,13 @@
  * How the messages of one instance end: the requester gets its reply, those upstream with an error handler a notice, a
  * connection that nobody took is closed, and the end is counted.
  */
-import type { Connection, FailureReason, InstanceId } from '../model/index.ts';
+import type { Connection, FailureReason } from '../model/index.ts';
 import { doneCode, ends, failedCode, type LaneReader } from '../transport/index.ts';
 import { type Codec, createCodec, DecodeError, EncodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
 import type { Instance } from './instance.ts';
-import { countersMax, InstanceFloat, resourcesFloat } from './shared-block.ts';
+import { Notices } from './notices.ts';
+import { countersMax, InstanceFloat, portBytesFloat, resourcesFloat } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 const threadLost = failedCode('thread-lost');
@@ -21,11 +22,13 @@ export class Endings {
   readonly #instance: Instance;
   readonly #thread: ThreadRuntime;
   readonly #stats: Float64Array;
+  readonly notices: Notices;
 
   constructor(instance: Instance) {
     this.#instance = instance;
     this.#thread = instance.thread;
     this.#stats = instance.stats;
+    this.notices = new Notices(instance);
   }
 
   /** Ends a message as failed. */
@@ -35,31 +38,37 @@ export class Endings {
     const detail = describeError(error);
     if (reason === 'handler-error' || reason === 'reply-lost')
       this.#thread.reportError(this.#instance, reason, error);
-    this.#tell(message, lane, end, reason, detail);
+    this.#tell(message, lane, end, detail);
     this.#releaseConnection(message, lane, index);
     this.end(lane, index, end);
   }
 
   /** Ends a message unhandled. */
   drop(message: Envelope, lane: LaneReader | null, index: number, end: number): void {
-    const reason = ends[end] as string;
-    this.#tell(message, lane, end, reason, '');
+    this.#tell(message, lane, end, '');
     this.#releaseConnection(message, lane, index);
     this.end(lane, index, end);
   }
 
   /** The requester gets its reply; those upstream with an error handler get a notice. */
-  #tell(message: Envelope, lane: LaneReader | null, end: number, reason: string, detail: string): void {
-    if (message.kind === EnvelopeKind.request) this.reply(message, lane, end, detailCodec, { detail });
-    this.#notify(message, end, reason);
+  #tell(message: Envelope, lane: LaneReader | null, end: number, detail: string): void {
+    if (message.kind === EnvelopeKind.request) {
+      const problem = this.reply(message, lane, end, detailCodec, { detail });
+      // A reply has its slot, but a long detail shares the bytes of its lane with others: without it, it fits.
+      if (problem === 'no-room' && detail !== '') this.reply(message, lane, end, detailCodec, { detail: '' });
+    }
+    this.notices.tell(message, end);
   }
 
-  /** A connection that nobody took is closed; it must not leak. */
+  /**
+   * A connection that nobody took is closed; it must not leak. Whether it was taken is known of the object that the
+   * handler was given: only what no handler has seen is decoded here.
+   */
   #releaseConnection(message: Envelope, lane: LaneReader | null, index: number): void {
     const port = this.#instance.ports[message.port];
     if (port?.isConnection !== true) return;
     try {
-      releaseConnection((lane === null ? message.payload : lane.payload(index, port.codec)) as Connection);
+      releaseConnection((message.payload ?? lane?.payload(index, port.codec)) as Connection);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
     }
@@ -109,47 +118,12 @@ export class Endings {
       return error;
     }
     if (written === 'accepted') {
+      const at = portBytesFloat + 2 * request.port + 1;
+      this.#stats[at] = (this.#stats[at] as number) + way.writer.writtenBytes;
       thread.ring(way.bell);
       return null;
     }
     return written === 'too-large' ? new Error('the reply is too large') : 'no-room';
-  }
-
-  /** Tells every instance upstream that has an error handler. */
-  #notify(message: Envelope, end: number, reason: string): void {
-    const told = new Set<InstanceId>([this.#instance.id]);
-    for (const upstream of message.provenance) {
-      if (told.has(upstream)) continue;
-      told.add(upstream);
-      const notice = new Envelope();
-      notice.kind = EnvelopeKind.notice;
-      notice.port = end;
-      notice.sender = this.#instance.id;
-      notice.id = message.id;
-      notice.flowKey = message.flowKey;
-      notice.enqueuedAtMs = this.#thread.nowMs;
-      const local = this.#thread.instances.get(upstream);
-      if (local !== undefined) {
-        if (local.handlers.onError === undefined) continue;
-        const { localReplies } = local.inbox;
-        if (localReplies.length < this.#thread.limits.requestsMax && localReplies.push(notice))
-          this.#thread.requestTurn();
-        else this.#countCoalesced();
-        continue;
-      }
-      const way = this.#thread.replyWays.get(upstream);
-      if (way === undefined || !way.wantsNotices) continue;
-      if (way.writer.write(notice, null, reason, this.#thread.limits.requestsMax) === 'accepted') {
-        this.#thread.ring(way.bell);
-      } else {
-        this.#countCoalesced();
-      }
-    }
-  }
-
-  #countCoalesced(): void {
-    const at = InstanceFloat.noticesCoalesced;
-    this.#stats[at] = (this.#stats[at] as number) + 1;
   }
 
   /**
@@ -161,7 +135,7 @@ export class Endings {
       for (const index of lane.recover()) {
         const envelope = new Envelope();
         lane.readHeader(index, envelope);
-        this.#tell(envelope, lane, end, ends[end] as string, '');
+        this.#tell(envelope, lane, end, '');
         this.#releaseLost(lane, index, envelope);
         lane.finishRecovered(index, end);
       }
@@ -170,6 +144,7 @@ export class Endings {
       for (const index of lane.recover()) lane.finishRecovered(index, doneCode);
     }
     this.#countLost();
+    this.notices.recover();
     this.#stats[InstanceFloat.inService] = 0;
   }
 

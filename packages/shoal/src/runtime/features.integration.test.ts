@@ -58,6 +58,37 @@ test('payloads of every size come back as they were, even when their replies do 
   assert.deepEqual(tooLarge, { outcome: 'refused', reason: 'too-large' });
 });
 
+/** Bytes of a port, over all instances of its type. */
+function portBytes(msu: string, name: string): { received: number; sent: number } {
+  const ports = app.instances(msu).flatMap((sample) => sample.ports.filter((port) => port.name === name));
+  const sum = (value: 'receivedBytes' | 'sentBytes'): number =>
+    ports.reduce((total, port) => total + port[value], 0);
+  return { received: sum('receivedBytes'), sent: sum('sentBytes') };
+}
+
+test('bytes of payloads and of replies are counted at both ends, port by port', async () => {
+  const { replies } = await app.result('bytes');
+  const accepted = (replies as { size: number; outcome: string }[]).filter(
+    ({ outcome }) => outcome === 'right',
+  );
+  const bytes = accepted.reduce((sum, { size }) => sum + size, 0);
+  await app.result('end');
+  // `sendLater` asks once more on this port, with what cannot be sent.
+  await app.until('bytes', () => portBytes('driver', 'blob').received === bytes);
+  assert.deepEqual(portBytes('driver', 'blob'), { received: bytes, sent: bytes });
+  assert.deepEqual(portBytes('echo', 'blob'), { received: bytes, sent: bytes });
+  // Asked by the driver and by the relay; values of other ports are not mixed in.
+  const asked = portBytes('echo', 'ask');
+  const [driver, relay] = [portBytes('driver', 'echo'), portBytes('relay', 'on')];
+  assert.deepEqual(asked, { received: driver.sent + relay.sent, sent: driver.received + relay.received });
+  assert.ok(relay.sent > 0 && driver.sent > 0);
+});
+
+test('a reply that comes when its request is over is counted', async () => {
+  await app.result('slow');
+  await app.until('the late reply', () => app.instances('driver')[0]?.orphanReplies === 1);
+});
+
 test('an async type has as many events in progress as it declares; a late reply is a timeout', async () => {
   const { naps, late } = await app.result('slow');
   assert.equal(Math.max(...(naps as unknown[]).map((nap) => valueIn<number>(nap))), 3);

@@ -28,7 +28,12 @@ import { detailCodec, Endings } from './endings.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import type { OnReply } from './pending-requests.ts';
-import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './shared-block.ts';
+import {
+  InstanceFloat,
+  portBytesFloat,
+  serviceHistogramFloat,
+  sojournHistogramFloat,
+} from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 type AnyHandler = (payload: unknown, message: Envelope) => unknown;
@@ -184,8 +189,7 @@ export class Instance {
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
     const port = this.ports[message.port] as LivePort;
     if (lane !== null) {
-      this.stats[InstanceFloat.bytesIn] =
-        (this.stats[InstanceFloat.bytesIn] as number) + lane.payloadBytes(index);
+      this.#countBytesIn(portBytesFloat + 2 * message.port, lane.payloadBytes(index));
       try {
         message.payload = lane.payload(index, port.codec);
       } catch (error) {
@@ -216,6 +220,10 @@ export class Instance {
     this.#account(startedAt, 1);
     this.#recordSojourn(message);
     this.#succeed(message, lane, index, port, result);
+  }
+
+  #countBytesIn(at: number, bytes: number): void {
+    this.stats[at] = (this.stats[at] as number) + bytes;
   }
 
   /** After a handler. `served`: 1 if it was that of a message, and is done with it. */
@@ -268,13 +276,14 @@ export class Instance {
     const settle = (): boolean => {
       if (!this.#release(service)) return false;
       this.#recordService(this.thread.tick() - startedAt, 1);
-      this.#recordSojourn(message);
       this.thread.requestTurn();
       return true;
     };
     result.then(
       (value) => {
-        if (settle()) this.#succeed(message, lane, index, this.ports[message.port] as LivePort, value);
+        if (!settle()) return;
+        this.#recordSojourn(message);
+        this.#succeed(message, lane, index, this.ports[message.port] as LivePort, value);
       },
       (error) => {
         if (settle()) this.endings.fail(message, lane, index, handlerError, error);
@@ -352,9 +361,10 @@ export class Instance {
       this.stats[InstanceFloat.orphanReplies] = (this.stats[InstanceFloat.orphanReplies] as number) + 1;
       return;
     }
+    if (lane !== null) this.#countBytesIn(request.route.bytesFloat, lane.payloadBytes(index));
     let reply: Reply<unknown>;
     try {
-      reply = readReply(envelope, lane, index, request.replyCodec);
+      reply = readReply(envelope, lane, index, request.route.replyCodec);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       reply = { outcome: 'failed', reason: 'decode-error', detail: error.message };
@@ -450,6 +460,7 @@ export class Instance {
       }
       if (this.inbox.lanes.length > 0) this.inbox.poll();
     }
+    this.endings.notices.discard();
     this.waiting = 0;
     this.#publishQueue(0);
   }
@@ -460,6 +471,7 @@ export class Instance {
       this.inbox.poll() === 0 &&
       this.inProgress === 0 &&
       this.outbox.isIdle &&
+      this.endings.notices.isIdle &&
       this.stats[InstanceFloat.states] === 0
     );
   }

@@ -1,36 +1,35 @@
 /** The out-ports that handlers see, over the routes of their thread. */
 import {
   type Acceptance,
+  type InstanceId,
   type PublishPort,
   type Reply,
   type RequestPort,
+  type RoutingPolicy,
   type SendOptions,
   type SendPort,
   ShoalError,
 } from '../model/index.ts';
 import { EnvelopeKind } from '../wire/index.ts';
+import { creditOf, creditOfRoute } from './credit.ts';
 import type { Instance } from './instance.ts';
 import type { OnReply } from './pending-requests.ts';
-import type { LiveEndpoint, Route } from './route.ts';
+import type { Route } from './route.ts';
 
 /** Between two looks at the credit while somebody waits in `ready()`. */
 const readyPollMs = 5;
 
-/** Messages that an endpoint takes now. Within a thread: the bound of its local queue. */
-function creditOf(endpoint: LiveEndpoint): number {
-  if (endpoint.local !== null) return endpoint.local.inbox.local.max - endpoint.local.inbox.local.length;
-  return endpoint.writer?.credit() ?? 0;
-}
-
-function routeCredit(route: Route): number {
-  let most = 0;
-  for (const endpoint of route.endpoints) if (!endpoint.isDraining) most = Math.max(most, creditOf(endpoint));
-  return most;
-}
+/**
+ * Policies by which a message that was refused goes to the same endpoint again; by the others it may go to any.
+ */
+const sticky: readonly RoutingPolicy[] = ['keyed', 'same-instance', 'explicit'];
 
 export class LiveSendPort implements SendPort<unknown> {
   readonly #instance: Instance;
   readonly #route: Route;
+  /** The last message was refused; and by whom, where another attempt goes there again. */
+  #isRefused = false;
+  #refusedBy: InstanceId | null = null;
 
   constructor(instance: Instance, route: Route) {
     this.#instance = instance;
@@ -38,36 +37,40 @@ export class LiveSendPort implements SendPort<unknown> {
   }
 
   send(payload: unknown, options?: SendOptions): Acceptance {
-    return this.#instance.outbox.send(this.#route, payload, options, EnvelopeKind.message, 0);
+    const { outbox } = this.#instance;
+    const accepted = outbox.send(this.#route, payload, options, EnvelopeKind.message, 0);
+    this.#isRefused = accepted !== 'accepted';
+    if (this.#isRefused) {
+      const isSticky = options?.to !== undefined || sticky.includes(this.#route.edge.routing);
+      this.#refusedBy = isSticky ? outbox.refusedBy : null;
+    }
+    return accepted;
   }
 
   credit(): number {
-    return routeCredit(this.#route);
+    return creditOfRoute(this.#route);
   }
 
+  /** After a refusal never at once: whoever tries again in a loop must let others of its thread run. */
   ready(): Promise<void> {
-    if (this.credit() > 0) return Promise.resolve();
+    if (!this.#isRefused && this.credit() > 0) return Promise.resolve();
+    const refusedBy = this.#refusedBy;
+    this.#isRefused = false;
     const { thread } = this.#instance;
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.credit() > 0) resolve();
+        if (this.#hasRoom(refusedBy)) resolve();
         else thread.after(readyPollMs, look);
       };
       thread.after(readyPollMs, look);
     });
   }
-}
 
-/** From best to worst, for a publication that is taken differently by several subscribers. */
-const severity: readonly Acceptance[] = [
-  'accepted',
-  'no-endpoint',
-  'too-many-requests',
-  'queue-full',
-  'out-of-profile',
-  'too-large',
-  'stopping',
-];
+  #hasRoom(refusedBy: InstanceId | null): boolean {
+    const endpoint = this.#route.endpoints.find(({ instanceId }) => instanceId === refusedBy);
+    return (endpoint === undefined ? this.credit() : creditOf(this.#route, endpoint)) > 0;
+  }
+}
 
 export class LivePublishPort implements PublishPort<unknown> {
   readonly #instance: Instance;
@@ -79,27 +82,7 @@ export class LivePublishPort implements PublishPort<unknown> {
   }
 
   publish(payload: unknown, options?: SendOptions): Acceptance {
-    let worst = 0;
-    for (const route of this.#routes) {
-      if (route.edge.routing === 'all') {
-        for (const endpoint of route.endpoints) {
-          if (endpoint.isDraining) continue;
-          const accepted = this.#instance.outbox.sendTo(
-            route,
-            endpoint,
-            payload,
-            options,
-            EnvelopeKind.message,
-            0,
-          );
-          worst = Math.max(worst, severity.indexOf(accepted));
-        }
-      } else {
-        const accepted = this.#instance.outbox.send(route, payload, options, EnvelopeKind.message, 0);
-        worst = Math.max(worst, severity.indexOf(accepted));
-      }
-    }
-    return severity[worst] as Acceptance;
+    return this.#instance.outbox.publish(this.#routes, payload, options);
   }
 }
 
@@ -127,6 +110,6 @@ export class LiveRequestPort implements RequestPort<unknown, unknown> {
   }
 
   credit(): number {
-    return Math.min(this.#instance.outbox.requestCredit(), routeCredit(this.#route));
+    return Math.min(this.#instance.outbox.requestCredit(), creditOfRoute(this.#route));
   }
 }

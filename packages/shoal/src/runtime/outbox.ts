@@ -9,9 +9,11 @@ import {
   type RefusalReason,
   refusalReasons,
   type SendOptions,
+  ShoalError,
 } from '../model/index.ts';
 import { doneCode, type LaneWriter, shedCode } from '../transport/index.ts';
 import { Envelope, EnvelopeKind } from '../wire/index.ts';
+import { queueRoom } from './credit.ts';
 import type { DueEntry } from './due-heap.ts';
 import type { Instance } from './instance.ts';
 import { type OnReply, type PendingRequest, PendingRequests } from './pending-requests.ts';
@@ -22,12 +24,25 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 const undeliverable = shedCode('undeliverable');
 const nobody: readonly InstanceId[] = [];
 
+/** From best to worst, for a publication that is taken differently by several subscribers. */
+const severity: readonly Acceptance[] = [
+  'accepted',
+  'no-endpoint',
+  'too-many-requests',
+  'queue-full',
+  'out-of-profile',
+  'too-large',
+  'stopping',
+];
+
 export class Outbox {
   readonly #instance: Instance;
   readonly #thread: ThreadRuntime;
   readonly #stats: Float64Array;
   readonly #pending: PendingRequests;
   readonly #delayed = new Set<DueEntry>();
+  /** Which endpoint refused a message last; null: none was asked. */
+  refusedBy: InstanceId | null = null;
 
   constructor(instance: Instance) {
     this.#instance = instance;
@@ -87,18 +102,34 @@ export class Outbox {
     return this.#deliver(route, endpoint, payload, options, cause, flowKey, kind, correlation);
   }
 
-  /** Sends to one endpoint, whatever the policy. */
-  sendTo(
-    route: Route,
-    endpoint: LiveEndpoint,
-    payload: unknown,
-    options: SendOptions | undefined,
-    kind: EnvelopeKind,
-    correlation: number,
-  ): Acceptance {
+  /** Sends by each of several routes. Answers the worst acceptance among them. */
+  publish(routes: readonly Route[], payload: unknown, options: SendOptions | undefined): Acceptance {
+    if (options?.delayMs !== undefined && options.delayMs > 0) {
+      const later = this.#withoutDelay(options);
+      return this.#later(options.delayMs, () => this.publish(routes, payload, later));
+    }
+    let worst = 0;
+    for (const route of routes) {
+      const accepted =
+        route.edge.routing === 'all' && options?.to === undefined
+          ? this.#sendToAll(route, payload, options)
+          : this.send(route, payload, options, EnvelopeKind.message, 0);
+      worst = Math.max(worst, severity.indexOf(accepted));
+    }
+    return severity[worst] as Acceptance;
+  }
+
+  #sendToAll(route: Route, payload: unknown, options: SendOptions | undefined): Acceptance {
+    if (route.active.length === 0) return this.#refuse('no-endpoint');
     const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
     const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
-    return this.#deliver(route, endpoint, payload, options, cause, flowKey, kind, correlation);
+    let worst = 0;
+    for (const endpoint of route.active) {
+      const { message } = EnvelopeKind;
+      const accepted = this.#deliver(route, endpoint, payload, options, cause, flowKey, message, 0);
+      worst = Math.max(worst, severity.indexOf(accepted));
+    }
+    return severity[worst] as Acceptance;
   }
 
   #deliver(
@@ -111,11 +142,7 @@ export class Outbox {
     kind: EnvelopeKind,
     correlation: number,
   ): Acceptance {
-    // As well as can be known here: what others have sent meanwhile shows when the receiver has looked.
-    if (route.queueMaxMessages > 0 && endpoint.queueLength() >= route.queueMaxMessages)
-      return this.#refuse('queue-full');
-    if (route.queueMaxWorkMs > 0 && exceedsWork(endpoint, route.queueMaxWorkMs))
-      return this.#refuse('queue-full');
+    if (queueRoom(route, endpoint) <= 0) return this.#refuse('queue-full', endpoint);
     const thread = this.#thread;
     const now = thread.time();
     const id = thread.nextMessageId();
@@ -136,35 +163,40 @@ export class Outbox {
       envelope.clientKey = options?.clientKey ?? 0;
       envelope.origin = this.#instance.id;
       envelope.prior = nobody;
-      envelope.isTraced = false;
+      envelope.isTraced = options?.trace ?? false;
     } else {
       envelope.priority = options?.priority ?? cause.priority;
       envelope.clientKey = options?.clientKey ?? cause.clientKey;
       envelope.origin = cause.origin;
       envelope.prior = cause.provenance;
-      envelope.isTraced = cause.isTraced;
+      envelope.isTraced = options?.trace ?? cause.isTraced;
     }
     if (local !== null) {
       envelope.payload = payload;
-      if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full');
+      if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
       local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
       thread.requestTurn();
       return 'accepted';
     }
-    const written = (endpoint.writer as LaneWriter).write(envelope, route.codec, payload);
-    if (written !== 'accepted') return this.#refuse(written);
+    const writer = endpoint.writer as LaneWriter;
+    const written = writer.write(envelope, route.codec, payload);
+    if (written !== 'accepted') return this.#refuse(written, endpoint);
+    const sentBytes = route.bytesFloat + 1;
+    this.#stats[sentBytes] = (this.#stats[sentBytes] as number) + writer.writtenBytes;
     thread.ring(endpoint.bell as Int32Array);
     return 'accepted';
   }
 
-  #refuse(reason: RefusalReason): RefusalReason {
+  #refuse(reason: RefusalReason, by: LiveEndpoint | null = null): RefusalReason {
+    this.refusedBy = by?.instanceId ?? null;
     const at = InstanceFloat.refused + refusalReasons.indexOf(reason);
     this.#stats[at] = (this.#stats[at] as number) + 1;
     return reason;
   }
 
   #sendLater(route: Route, payload: unknown, options: SendOptions): Acceptance {
+    refuseConnection(route);
     const later = this.#withoutDelay(options);
     return this.#later(options.delayMs as number, () =>
       this.send(route, payload, later, EnvelopeKind.message, 0),
@@ -202,6 +234,7 @@ export class Outbox {
   /** Makes a request. The callback gets every outcome, refusals included, as an event (refusals at once). */
   ask(route: Route, payload: unknown, options: SendOptions | undefined, onReply: OnReply): Acceptance {
     if (options?.delayMs !== undefined && options.delayMs > 0) {
+      refuseConnection(route);
       const later = this.#withoutDelay(options);
       const accepted = this.#later(options.delayMs, () => this.ask(route, payload, later, onReply));
       if (accepted !== 'accepted') onReply({ outcome: 'refused', reason: accepted });
@@ -210,7 +243,7 @@ export class Outbox {
     const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
     const expiresAtMs =
       route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
-    const correlation = this.#pending.add({ onReply, cause, replyCodec: route.replyCodec }, expiresAtMs);
+    const correlation = this.#pending.add({ onReply, cause, route }, expiresAtMs);
     let accepted: Acceptance;
     if (correlation === 0) {
       accepted = this.#refuse('too-many-requests');
@@ -234,11 +267,11 @@ export class Outbox {
   }
 }
 
-/**
- * Would one more message wait longer than the bound? By the measured mean service time there. Behind a single message
- * it never does: that one may have been replied to and only seem to be there, and an idle instance must not refuse.
- */
-function exceedsWork(endpoint: LiveEndpoint, maxMs: number): boolean {
-  const waiting = endpoint.queueLength();
-  return waiting > 1 && waiting * (endpoint.stats[InstanceFloat.serviceMeanMs] as number) > maxMs;
+/** Whoever sends a connection closes it where it is refused; later nobody is there to do so. */
+function refuseConnection(route: Route): void {
+  if (!route.isConnection) return;
+  throw new ShoalError(
+    'SHOAL_BAD_CALL',
+    `'${route.edge.fromMsu}' sends a connection with delayMs, while which nobody would own it: send it when it is due.`,
+  );
 }

@@ -8,7 +8,7 @@ import { type PendingRequest, PendingRequests } from './pending-requests.ts';
 function request(id: number): PendingRequest {
   const cause = new Envelope();
   cause.id = id;
-  return { cause, replyCodec: null, onReply: () => {} };
+  return { cause, route: { replyCodec: null, bytesFloat: 0 }, onReply: () => {} };
 }
 const idOf = (found: PendingRequest | null): number | null => found?.cause?.id ?? null;
 

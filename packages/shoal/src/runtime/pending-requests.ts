@@ -1,5 +1,6 @@
 import type { Reply } from '../model/index.ts';
-import type { Codec, Envelope } from '../wire/index.ts';
+import type { Envelope } from '../wire/index.ts';
+import type { Route } from './route.ts';
 
 /** Called with the reply to a request, however it ends. */
 export type OnReply = (reply: Reply<unknown>) => void;
@@ -9,8 +10,8 @@ export interface PendingRequest {
   readonly onReply: OnReply;
   /** The message in whose chain the request was made. */
   readonly cause: Envelope | null;
-  /** Of the reply, if it comes from another thread. */
-  readonly replyCodec: Codec | null;
+  /** By which it went: how to read its reply, and where that is counted. */
+  readonly route: Pick<Route, 'replyCodec' | 'bytesFloat'>;
 }
 
 /**

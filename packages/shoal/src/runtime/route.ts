@@ -14,7 +14,7 @@ import type { LaneWriter } from '../transport/index.ts';
 import { type Codec, createCodec, type Envelope } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
 import { createRouter, type Router, type RouterContext, type RouterEndpoint } from './routing/index.ts';
-import { InstanceFloat } from './shared-block.ts';
+import { InstanceFloat, portBytesFloat } from './shared-block.ts';
 
 /** One way to an instance: by reference within the thread, else by a lane. */
 export interface LiveEndpoint {
@@ -35,6 +35,10 @@ export class Route {
   readonly edge: GraphEdge;
   /** Position of the in-port in the receiving type. */
   readonly port: number;
+  /** Where the sender's block counts the bytes of its out-port: those received; next, those sent. */
+  readonly bytesFloat: number;
+  /** Carries connections, whose descriptors somebody must close. */
+  readonly isConnection: boolean;
   readonly codec: Codec;
   readonly replyCodec: Codec | null;
   /** Milliseconds from acceptance to the deadline; 0: none. */
@@ -46,12 +50,13 @@ export class Route {
   readonly queueMaxWorkMs: number;
   version = 0;
   endpoints: readonly LiveEndpoint[] = [];
+  /** Those that may get something new: all that `all` sends to. */
+  active: readonly LiveEndpoint[] = [];
   #router: Router | null = null;
   readonly #context: MutableContext = {
     originMachine: thisMachine,
     provenance: nobody,
     provenanceLength: 0,
-    to: 0,
   };
 
   constructor(edge: GraphEdge, from: GraphMsu, to: GraphMsu, limits: Limits) {
@@ -59,13 +64,16 @@ export class Route {
     const inPort = to.in[port];
     if (inPort === undefined) throw new Error(`edge ${edge.id} leads to no port`);
     this.edge = edge;
+    const outPort = from.out.findIndex((candidate) => candidate.name === edge.fromPort);
     this.port = port;
+    this.bytesFloat = portBytesFloat + 2 * (from.in.length + outPort);
+    this.isConnection = inPort.message.kind === 'connection';
     this.codec = createCodec(inPort.message);
     this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
     this.deadlineMs = to.deadlineMs;
     this.queueMaxMessages = to.queueMaxMessages;
     this.queueMaxWorkMs = to.queueMaxWorkMs > 0 ? to.queueMaxWorkMs : limits.queueMaxWorkMs;
-    this.timeoutMs = from.out.find((candidate) => candidate.name === edge.fromPort)?.timeoutMs ?? 0;
+    this.timeoutMs = from.out[outPort]?.timeoutMs ?? 0;
   }
 
   /** Replaces the table. An older version is ignored. */
@@ -80,6 +88,7 @@ export class Route {
       this.#context,
       this.#router ?? undefined,
     );
+    this.active = Array.from(this.#router.active, (index) => endpoints[index] as LiveEndpoint);
   }
 
   /** The endpoint for a message, or null. `cause`: the message whose chain goes on. */

@@ -1,6 +1,7 @@
 /** Makes the reports of a process out of shared memory and the kernel's figures. */
 import {
   failureReasons,
+  type GraphMsu,
   type InstanceId,
   refusalReasons,
   sheddingReasons,
@@ -9,6 +10,7 @@ import {
 import type {
   InstanceSample,
   MachineSample,
+  PortSample,
   ProcessSample,
   ThreadSample,
   TimeHistogram,
@@ -27,6 +29,7 @@ import {
 import {
   countersFloat,
   InstanceFloat,
+  portBytesFloat,
   readCounts,
   resourcesFloat,
   serviceHistogramFloat,
@@ -222,8 +225,10 @@ export class Sampler {
       states: stats[InstanceFloat.states] as number,
       resources: figures(stats, resourcesFloat, instance.msu.resources),
       counters: figures(stats, countersFloat, instance.counterNames),
-      bytesIn: stats[InstanceFloat.bytesIn] as number,
-      bytesOut: stats[InstanceFloat.bytesOut] as number,
+      ports: ports(stats, instance.msu),
+      orphanReplies: stats[InstanceFloat.orphanReplies] as number,
+      noticesCoalesced: stats[InstanceFloat.noticesCoalesced] as number,
+      noticesLost: stats[InstanceFloat.noticesLost] as number,
     };
   }
 
@@ -254,6 +259,15 @@ function named(reasons: readonly string[], counts: readonly number[]): Partial<R
 
 function figures(stats: Float64Array, start: number, names: readonly string[]): Record<string, number> {
   return Object.fromEntries(names.map((name, i) => [name, stats[start + i] as number]));
+}
+
+function ports(stats: Float64Array, msu: GraphMsu): PortSample[] {
+  return [...msu.in, ...msu.out].map(({ name }, i) => ({
+    name,
+    direction: i < msu.in.length ? 'in' : 'out',
+    receivedBytes: stats[portBytesFloat + 2 * i] as number,
+    sentBytes: stats[portBytesFloat + 2 * i + 1] as number,
+  }));
 }
 
 function histogram(stats: Float64Array, start: number): TimeHistogram {

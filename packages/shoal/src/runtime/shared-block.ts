@@ -2,7 +2,7 @@
  * What threads publish of themselves, in shared memory: it outlives the thread, and the agent reads it without
  * asking. Every word has one writer: the thread, but for those marked *agent*.
  */
-import { refusalReasons } from '../model/index.ts';
+import { type GraphMsu, refusalReasons } from '../model/index.ts';
 import { ends } from '../transport/index.ts';
 import { histogramBuckets } from '../wire/index.ts';
 
@@ -65,8 +65,6 @@ export const InstanceFloat: Readonly<
     | 'errors'
     | 'states'
     | 'waitingReported'
-    | 'bytesIn'
-    | 'bytesOut'
     | 'queueLength'
     | 'queueMin'
     | 'queueMax'
@@ -75,6 +73,8 @@ export const InstanceFloat: Readonly<
     | 'serviceMeanMs'
     | 'orphanReplies'
     | 'noticesCoalesced'
+    | 'noticesLost'
+    | 'noticesKept'
     | 'holdsHandles'
     | 'window',
     number
@@ -91,19 +91,21 @@ export const InstanceFloat: Readonly<
   errors: scalars + 3,
   states: scalars + 4,
   waitingReported: scalars + 5,
-  bytesIn: scalars + 6,
-  bytesOut: scalars + 7,
-  queueLength: scalars + 8,
-  queueMin: scalars + 9,
-  queueMax: scalars + 10,
+  queueLength: scalars + 6,
+  queueMin: scalars + 7,
+  queueMax: scalars + 8,
   /** The sampling window to which `queueMin` and `queueMax` belong. */
-  windowSeen: scalars + 11,
-  inService: scalars + 12,
+  windowSeen: scalars + 9,
+  inService: scalars + 10,
   /** Exponentially weighted mean of the service time, weight 1/16. */
-  serviceMeanMs: scalars + 13,
+  serviceMeanMs: scalars + 11,
   /** Replies to requests that are not known any more (timed out, or made by a predecessor). */
-  orphanReplies: scalars + 14,
-  noticesCoalesced: scalars + 15,
+  orphanReplies: scalars + 12,
+  /** Error notices in whose place a newer one of the same key was sent; and those that are lost. */
+  noticesCoalesced: scalars + 13,
+  noticesLost: scalars + 14,
+  /** Error notices that wait for room now. */
+  noticesKept: scalars + 15,
   /** 1: the instance has taken connections, so its work is done outside of handlers too. */
   holdsHandles: scalars + 16,
   /** Sampling window, counted by the agent (agent). */
@@ -114,10 +116,11 @@ export const countersFloat: number = scalars + 18;
 export const resourcesFloat: number = countersFloat + countersMax;
 export const serviceHistogramFloat: number = resourcesFloat + countersMax;
 export const sojournHistogramFloat: number = serviceHistogramFloat + histogramBuckets;
-const instanceFloats = sojournHistogramFloat + histogramBuckets;
+/** Bytes received and bytes sent, for each in-port and then for each out-port of the type. */
+export const portBytesFloat: number = sojournHistogramFloat + histogramBuckets;
 
-export function createInstanceBlock(): SharedArrayBuffer {
-  return new SharedArrayBuffer(instanceFloats * 8);
+export function createInstanceBlock(msu: GraphMsu): SharedArrayBuffer {
+  return new SharedArrayBuffer((portBytesFloat + 2 * (msu.in.length + msu.out.length)) * 8);
 }
 
 /** Reads a range of counters into an object, leaving out zeros. */

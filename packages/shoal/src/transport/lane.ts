@@ -163,6 +163,8 @@ export type WriteResult = 'accepted' | 'queue-full' | 'too-large';
 
 /** The sending end. */
 export class LaneWriter extends LaneView {
+  /** Encoded size of the payload that was accepted last. */
+  writtenBytes = 0;
   #head: number;
   /** Last known `index` of the consumer: reloaded only when the lane looks full. */
   #consumed: number;
@@ -239,6 +241,7 @@ export class LaneWriter extends LaneView {
     for (let i = 0; i < prior.length; i++) words[w + priorWord + i] = prior[i] as number;
     this.#head = (head + 1) & indexMask;
     Atomics.store(words, headWord, this.#head);
+    this.writtenBytes = length;
     return 'accepted';
   }
 

@@ -38,7 +38,7 @@ export interface InstanceSample {
   /** Events handled, of every kind, plus items reported by `context.work`. */
   readonly items: number;
   readonly serviceTime: TimeHistogram;
-  /** From acceptance to end. */
+  /** From acceptance until the handler has returned, or what it awaited: of messages that it handled without an error. */
   readonly sojournTime: TimeHistogram;
   readonly errors: number;
   /** Keyed states held. */
@@ -47,9 +47,24 @@ export interface InstanceSample {
   readonly resources: Readonly<Record<string, number>>;
   /** Custom counters. */
   readonly counters: Readonly<Record<string, number>>;
-  /** Bytes of payloads received and sent between threads. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
+  /** In-ports, then out-ports. */
+  readonly ports: readonly PortSample[];
+  /** Replies that came when their requests were not known any more. */
+  readonly orphanReplies: number;
+  /** Error notices of this instance in whose place a newer one of the same key went upstream; and those that were lost. */
+  readonly noticesCoalesced: number;
+  readonly noticesLost: number;
+}
+
+/**
+ * What went through a port in bytes of payloads, replies included. Only what crosses threads has bytes: within a thread
+ * messages are passed by reference.
+ */
+export interface PortSample {
+  readonly name: string;
+  readonly direction: 'in' | 'out';
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 export interface ThreadSample {

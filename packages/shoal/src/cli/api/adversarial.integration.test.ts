@@ -296,6 +296,18 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
       Number(new RegExp(`^${series.source} (\\S+)$`, 'm').exec(body)?.[1]);
     const labels = String.raw`\{[^}]*msu="work"[^}]*\}`;
     assert.ok(value(new RegExp(`shoal_messages_done_total${labels}`)) > 0, body);
+    const asker = (name: string, more: string): number =>
+      value(new RegExp(String.raw`${name}\{[^}]*msu="ask"[^}]*${more}[^}]*\}`));
+    const sent = asker('shoal_port_sent_bytes_total', 'port="out.work"');
+    assert.ok(sent > 0 && sent % 8 === 0, `${sent} bytes sent`);
+    assert.ok(asker('shoal_port_received_bytes_total', 'port="out.work"') > 0, body);
+    const served = value(/shoal_port_received_bytes_total\{[^}]*msu="work"[^}]*port="in.request"[^}]*\}/);
+    assert.ok(served > 0 && served <= sent, `${served} of ${sent} bytes received`);
+    assert.ok(asker('shoal_custom_counter', 'counter="done"') > 0, body);
+    for (const name of ['orphan_replies', 'notices_coalesced', 'notices_lost'])
+      assert.equal(asker(`shoal_${name}_total`, ''), 0, name);
+    const id = /^shoal_custom_counter\{[^}]*instance="(\d+)"/m.exec(body)?.[1];
+    assert.match((await ask({ path: `/v1/explain/${id}` })).body, /It has counted: done \d+\./);
     assert.equal(value(/shoal_type_instances\{msu="work"\}/), 1);
     assert.ok(value(/shoal_machine_cores\{machine="local"\}/) >= 1);
     const buckets = [

@@ -1,6 +1,12 @@
 /** `/metrics` for Prometheus: the newest reports and the controller's view, one series per instance, thread, process. */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
-import { bucketLowerMs, type InstanceSample, type Report, type TimeHistogram } from '../../wire/index.ts';
+import {
+  bucketLowerMs,
+  type InstanceSample,
+  type PortSample,
+  type Report,
+  type TimeHistogram,
+} from '../../wire/index.ts';
 import type { ControlSource } from './control-source.ts';
 
 /** A series: labels and a value. */
@@ -30,22 +36,32 @@ function ofInstances(value: (sample: InstanceSample) => number): Collect {
     );
 }
 
-function byReason(value: (sample: InstanceSample) => Readonly<Partial<Record<string, number>>>): Collect {
+/** One series for each entry of something that an instance has by name. */
+function byName(
+  label: string,
+  value: (sample: InstanceSample) => Readonly<Partial<Record<string, number>>>,
+): Collect {
   return (source) =>
     source.reports().flatMap((report) =>
       report.instances.flatMap((sample) =>
-        Object.entries(value(sample)).map(([reason, count]): Row => {
+        Object.entries(value(sample)).map(([name, count]): Row => {
           const labels = {
             ...processLabels(report),
             msu: sample.msu,
             instance: String(sample.instanceId),
-            reason,
+            [label]: name,
           };
           return [labels, count ?? 0];
         }),
       ),
     );
 }
+
+/** By port, named as in the code of an app: `in.ask`, `out.search`. */
+const byPort = (value: (port: PortSample) => number): Collect =>
+  byName('port', (sample) =>
+    Object.fromEntries(sample.ports.map((port) => [`${port.direction}.${port.name}`, value(port)])),
+  );
 
 function ofThreads(value: (sample: Report['threads'][number]) => number): Collect {
   return (source) =>
@@ -95,21 +111,21 @@ export const metricDefinitions: readonly Definition[] = [
     kind: 'counter',
     help: 'Accepted messages that failed, by reason.',
     labels: reason,
-    collect: byReason((s) => s.failed),
+    collect: byName('reason', (s) => s.failed),
   },
   {
     name: 'shoal_messages_shed_total',
     kind: 'counter',
     help: 'Accepted messages that were not handled, by reason.',
     labels: reason,
-    collect: byReason((s) => s.shed),
+    collect: byName('reason', (s) => s.shed),
   },
   {
     name: 'shoal_messages_refused_total',
     kind: 'counter',
     help: 'Messages of the instance that were not accepted, by reason.',
     labels: reason,
-    collect: byReason((s) => s.refused),
+    collect: byName('reason', (s) => s.refused),
   },
   {
     name: 'shoal_handler_seconds_total',
@@ -145,6 +161,48 @@ export const metricDefinitions: readonly Definition[] = [
     help: 'Keyed states that the instance holds.',
     labels: instance,
     collect: ofInstances((s) => s.states),
+  },
+  {
+    name: 'shoal_port_received_bytes_total',
+    kind: 'counter',
+    help: 'Bytes of payloads that came to the port from other threads, replies included; by reference there are none.',
+    labels: [...instance, 'port'],
+    collect: byPort((port) => port.receivedBytes),
+  },
+  {
+    name: 'shoal_port_sent_bytes_total',
+    kind: 'counter',
+    help: 'Bytes of payloads that went from the port to other threads, replies included; by reference there are none.',
+    labels: [...instance, 'port'],
+    collect: byPort((port) => port.sentBytes),
+  },
+  {
+    name: 'shoal_orphan_replies_total',
+    kind: 'counter',
+    help: 'Replies that came when their requests were over: timed out, or made by a predecessor.',
+    labels: instance,
+    collect: ofInstances((s) => s.orphanReplies),
+  },
+  {
+    name: 'shoal_notices_coalesced_total',
+    kind: 'counter',
+    help: 'Error notices of the instance in whose place a newer one of the same flow key went upstream.',
+    labels: instance,
+    collect: ofInstances((s) => s.noticesCoalesced),
+  },
+  {
+    name: 'shoal_notices_lost_total',
+    kind: 'counter',
+    help: 'Error notices of the instance that upstream never gets.',
+    labels: instance,
+    collect: ofInstances((s) => s.noticesLost),
+  },
+  {
+    name: 'shoal_custom_counter',
+    kind: 'gauge',
+    help: 'What the type counts itself, by context.count.',
+    labels: [...instance, 'counter'],
+    collect: byName('counter', (s) => s.counters),
   },
   {
     name: 'shoal_thread_cpu_seconds_total',
@@ -272,7 +330,7 @@ function sojournHistogram(source: ControlSource): Metric {
     get: () =>
       Promise.resolve({
         name: sojournMetric,
-        help: 'Time from acceptance to the end of a message; its sum is computed from the middles of fine buckets.',
+        help: 'Time from acceptance of a message until its handler is done, of those done; its sum is computed from the middles of fine buckets.',
         type: 'histogram',
         aggregator: 'sum',
         values: source.reports().flatMap((report) =>

@@ -28,8 +28,10 @@ function sample(id: number, times: readonly number[]): InstanceSample {
     states: 0,
     resources: {},
     counters: {},
-    bytesIn: 0,
-    bytesOut: 0,
+    ports: [],
+    orphanReplies: 0,
+    noticesCoalesced: 0,
+    noticesLost: 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Deployment, durationMaxMs } from '../../model/index.ts';
+import { type AppGraph, type Deployment, durationMaxMs, type GraphMsu } from '../../model/index.ts';
 import { checkApp, defaultLoadMaxMs } from '../check-app.ts';
 
 /** A deployment in a few lines: its machines, processes and threads. */
@@ -14,6 +14,16 @@ export function describeDeployment(deployment: Deployment): string[] {
       }),
     ]),
   );
+}
+
+/** Where messages enter and leave: a sentence, or nothing where they do neither. */
+function describeEnds(graph: AppGraph): string {
+  const names = (types: readonly GraphMsu[]): string => types.map((msu) => msu.name).join(', ');
+  const ends = [
+    ['enter at', names(graph.msus.filter((msu) => msu.isEntry))],
+    ['leave at', names(graph.msus.filter((msu) => msu.isExit))],
+  ].filter(([, types]) => types !== '');
+  return ends.length === 0 ? '' : `Messages ${ends.map((end) => end.join(' ')).join(' and ')}. `;
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
@@ -48,7 +58,7 @@ export function addCheckCommand(program: Command): void {
       }
       const size = `${count(graph.msus.length, 'MSU type')}, ${count(graph.edges.length, 'edge')}`;
       const lines = [
-        `App "${graph.name}" is right: ${size}. It would run like this:`,
+        `App "${graph.name}" is right: ${size}. ${describeEnds(graph)}It would run like this:`,
         ...describeDeployment(deployment),
       ];
       process.stdout.write(`${lines.join('\n')}\n`);

@@ -48,6 +48,7 @@ const instances: fc.Arbitrary<InstanceFigures> = fc
     sojournP50Ms: p50,
     sojournP99Ms: p99,
     states: 0,
+    counters: {},
     weight: 1,
   }));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { machineId, processId } from '../../model/index.ts';
+import { type GraphMsu, machineId, processId } from '../../model/index.ts';
 import { createSeededRandom } from '../../testing/index.ts';
 import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
 import { Monitor } from './monitor.ts';
@@ -148,15 +148,15 @@ test('clones that compute yield to everything else; those that hold sockets do n
   assert.equal(niceOf(msu('listener', { isEntry: true })), 0);
 });
 
-test('one of a colocation group joins a thread of its group that has time', () => {
-  const types = [
-    msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
-    msu('left', { colocation: 'pair', execution: 'async' }),
-    msu('right', { colocation: 'pair', execution: 'async' }),
-  ];
-  const paired = graph(types, ['io>left', 'left>right']);
-  const places = deployment({ a: { main: [['io'], ['left']] } });
-  const target = (cpuMs: number): string => {
+test('one of a colocation group joins a thread of its group that has time, and that it may share', () => {
+  const target = (cpuMs: number, options: Partial<GraphMsu> = {}): string => {
+    const types = [
+      msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
+      msu('left', { colocation: 'pair', execution: 'async', ...options }),
+      msu('right', { colocation: 'pair', execution: 'async' }),
+    ];
+    const paired = graph(types, ['io>left', 'left>right']);
+    const places = deployment({ a: { main: [['io'], ['left']] } });
     const monitor = new Monitor(paired, places);
     const left = sample(1, { msu: 'left' });
     monitor.accept(report(1, [left], { process: processId('main'), threads: [thread(2, 0)] }), 0);
@@ -172,4 +172,7 @@ test('one of a colocation group joins a thread of its group that has time', () =
   };
   assert.equal(target(10), 'thread');
   assert.equal(target(80), 'own');
+  const message = { kind: 'connection', fields: null } as const;
+  const out = [{ name: 'out', kind: 'sends', message, reply: null, timeoutMs: 0 }] as const;
+  assert.equal(target(10, { state: 'pinned', out }), 'own');
 });

@@ -8,7 +8,14 @@
  * I3 A new instance has a thread of its own, or one of its own colocation group: what may not die together never
  *    shares a thread.
  */
-import type { AppGraph, Deployment, GraphMsu, InstanceId, MachineId } from '../../model/index.ts';
+import {
+  type AppGraph,
+  type Deployment,
+  type GraphMsu,
+  type InstanceId,
+  type MachineId,
+  threadConflict,
+} from '../../model/index.ts';
 import type { ThreadTarget } from '../../wire/index.ts';
 import {
   cloneNice,
@@ -266,7 +273,7 @@ export class Placer {
       if (thread.sample.phase !== 'serving' || thread.cpuShare >= sharedThreadUtilizationMax) continue;
       const on = [...process.instances.values()].filter((i) => i.sample.threadId === threadId);
       const isOfGroup = on.every(
-        (i) => i.msu !== msu.name && this.#monitor.type(i.msu).msu.colocation === msu.colocation,
+        (i) => i.msu !== msu.name && threadConflict(this.#monitor.type(i.msu).msu, msu) === null,
       );
       if (on.length > 0 && isOfGroup) return { kind: 'thread', threadId: thread.sample.threadId };
     }

@@ -126,6 +126,8 @@ function explainInstance(instance: InstanceFigures, msu: string, decisions: read
       ? 'It runs since the start, or since before this controller.'
       : `It is there because of: ${renderDecision(origin)}`,
   ];
+  const counted = Object.entries(instance.counters).map(([name, count]) => `${name} ${figure(count)}`);
+  if (counted.length > 0) lines.push(`It has counted: ${counted.join(', ')}.`);
   const later = decisions.filter(({ removes }) => removes.includes(instance.instanceId));
   for (const decision of later) lines.push(`It is leaving because of: ${renderDecision(decision)}`);
   return lines;

@@ -33,6 +33,8 @@ export interface InstanceFigures {
   readonly sojournP50Ms: number | null;
   readonly sojournP99Ms: number | null;
   readonly states: number;
+  /** What the type counts itself, since the instance began. */
+  readonly counters: Readonly<Record<string, number>>;
   readonly weight: number;
 }
 
@@ -136,6 +138,7 @@ function describeInstance(parts: Parts, instance: InstanceView): InstanceFigures
     sojournP50Ms: sojourn(0.5),
     sojournP99Ms: sojourn(0.99),
     states: sample.states,
+    counters: sample.counters,
     weight: endpoint?.weight ?? 0,
   };
 }

@@ -13,6 +13,7 @@ import { validateEdges } from './validate-edges.ts';
 import { validateFlow } from './validate-flow.ts';
 import { validateMsu } from './validate-msu.ts';
 import { validatePlacement } from './validate-placement.ts';
+import { isSoundPort } from './validate-ports.ts';
 import { type DeploymentSettings, validateSettings } from './validate-settings.ts';
 
 /** What {@link validate} may know beside the app and its deployment. */
@@ -65,9 +66,15 @@ function reportUnsoundEdges(app: App, appPlace: Place, add: AddProblem): void {
   }
 }
 
-/** The graph for placement alone: the types without their ports. */
+function soundPortsOf<P>(ports: Readonly<Record<string, P>>): Record<string, P> {
+  return Object.fromEntries(Object.entries(ports).filter(([, port]) => isSoundPort(port)));
+}
+
+/** The graph for placement alone: the types with the ports that are right. */
 function placementGraph(sound: App): AppGraph {
-  const bare = sound.msus.map((msu): AnyMsuType => ({ ...msu, in: {}, out: {}, timers: {} }));
+  const bare = sound.msus.map((msu): AnyMsuType => {
+    return { ...msu, in: soundPortsOf(msu.in), out: soundPortsOf(msu.out), timers: {} };
+  });
   return describeApp({ name: sound.name, msus: bare, edges: [] });
 }
 

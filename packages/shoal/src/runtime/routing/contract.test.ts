@@ -44,7 +44,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-const nowhere: RouterContext = { originMachine: machineId('a'), provenance: [], provenanceLength: 0, to: 0 };
+const nowhere: RouterContext = { originMachine: machineId('a'), provenance: [], provenanceLength: 0 };
 
 /** How often each endpoint is chosen over many keys. */
 function shares(
@@ -80,9 +80,9 @@ const anyEndpoints = fc
 
 for (const policy of policies) {
   test(`${policy}: without endpoints there is nothing to choose`, () => {
-    const router = createRouter(policy, [], seeded(1), { ...nowhere, to: 5 });
+    const router = createRouter(policy, [], seeded(1), nowhere);
     assert.equal(router.choose(1), -1);
-    assert.equal(router.chooseAll(1, new Int32Array(0)), 0);
+    assert.equal(router.active.length, 0);
     assert.equal(router.indexOf(5), -1);
   });
 
@@ -90,26 +90,24 @@ for (const policy of policies) {
     fc.assert(
       fc.property(anyEndpoints, fc.maxSafeNat(), fc.integer(), (endpoints, key, seed) => {
         const router = createRouter(policy, endpoints, seeded(seed), nowhere);
-        const isEligible = ({ isDraining, isLocalProcess, machine }: RouterEndpoint): boolean =>
-          !isDraining &&
-          policy !== 'explicit' &&
-          (policy !== 'same-process' || isLocalProcess) &&
-          (policy !== 'same-machine-as-origin' || machine === nowhere.originMachine);
-        const eligible = endpoints.filter(isEligible);
+        const active = endpoints.filter(({ isDraining }) => !isDraining);
+        assert.deepEqual(
+          Array.from(router.active, (index) => endpoints[index]),
+          active,
+        );
+        const eligible = active.filter(
+          ({ isLocalProcess, machine }) =>
+            policy !== 'explicit' &&
+            policy !== 'all' &&
+            (policy !== 'same-process' || isLocalProcess) &&
+            (policy !== 'same-machine-as-origin' || machine === nowhere.originMachine),
+        );
         for (let i = 0; i < 5; i++) {
           const index = router.choose(key + i > Number.MAX_SAFE_INTEGER ? key : key + i);
           const chosen = endpoints[index];
           if (eligible.length === 0) assert.equal(index, -1);
           else assert.ok(chosen !== undefined && eligible.includes(chosen), `index ${index}`);
         }
-        const into = new Int32Array(endpoints.length);
-        const count = router.chooseAll(key, into);
-        const chosen = Array.from(into.subarray(0, count), (index) => endpoints[index]);
-        if (policy === 'all') assert.deepEqual(chosen, eligible);
-        else
-          assert.ok(
-            count === Math.min(1, eligible.length) && chosen.every((one) => one && eligible.includes(one)),
-          );
       }),
     );
   });
@@ -224,15 +222,4 @@ test('same-instance: the instance that the chain met last gets it, even while it
   context.provenanceLength = 0;
   const byKey = createRouter('keyed', endpoints, seeded(1), context);
   for (let key = 1; key < 100; key++) assert.equal(router.choose(key), byKey.choose(key));
-});
-
-test('explicit: the instance that the sender names gets it, even while it drains', () => {
-  const context = { ...nowhere, to: 9 };
-  const endpoints = [endpoint(1), endpoint(9, { isDraining: true })];
-  const router = createRouter('explicit', endpoints, seeded(1), context);
-  assert.equal(router.choose(1), 1);
-  context.to = 0;
-  assert.equal(router.choose(1), -1);
-  context.to = 10;
-  assert.equal(router.choose(1), -1);
 });

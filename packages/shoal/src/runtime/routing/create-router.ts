@@ -34,15 +34,10 @@ export function createRouter(
   const keyed = isKeyed
     ? createKeyedState(endpoints, previous === undefined ? undefined : keyedStates.get(previous))
     : null;
-  const active = activeIndices(endpoints);
-  const choose = chooserOf(policy, endpoints, random, context, keyed, indexOf);
   const router: Router = {
     endpoints,
-    choose,
-    chooseAll:
-      policy === 'all'
-        ? (_flowKey, into) => copy(active, into)
-        : (flowKey, into) => one(choose(flowKey), into),
+    active: activeIndices(endpoints),
+    choose: chooserOf(policy, endpoints, random, context, keyed, indexOf),
     indexOf,
   };
   if (keyed !== null) keyedStates.set(router, keyed);
@@ -86,11 +81,8 @@ function chooserOf(
     case 'same-instance':
       return chooseSameInstance(chooseKeyed(keyed ?? createKeyedState(endpoints)), context, indexOf);
     case 'explicit':
-      return () => (context.to === 0 ? -1 : indexOf(context.to));
-    case 'all': {
-      const first = activeIndices(endpoints)[0] ?? -1;
-      return () => first;
-    }
+    case 'all':
+      return () => -1;
   }
 }
 
@@ -123,15 +115,4 @@ function chooseSameInstance(
     }
     return byKey(flowKey);
   };
-}
-
-function one(index: number, into: Int32Array): number {
-  if (index < 0) return 0;
-  into[0] = index;
-  return 1;
-}
-
-function copy(indices: Int32Array, into: Int32Array): number {
-  into.set(indices);
-  return indices.length;
 }

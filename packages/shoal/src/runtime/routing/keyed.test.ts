@@ -101,7 +101,7 @@ test('keys that differ in any of their bits spread over the buckets', () => {
   }
 });
 
-const context: RouterContext = { originMachine: machineId('a'), provenance: [], provenanceLength: 0, to: 0 };
+const context: RouterContext = { originMachine: machineId('a'), provenance: [], provenanceLength: 0 };
 
 function endpoint(id: number, held: ReadonlySet<number>, isDraining = false): RouterEndpoint {
   return {

@@ -29,20 +29,18 @@ export interface RouterContext {
   /** Instances that the chain has met, oldest first; only the first `provenanceLength` count. */
   readonly provenance: ArrayLike<number>;
   readonly provenanceLength: number;
-  /** The instance that the sender names; 0: none. Read by the policy `explicit` only. */
-  readonly to: number;
 }
 
 /** Chooses among the endpoints of one immutable routing table. */
 export interface Router {
   readonly endpoints: readonly RouterEndpoint[];
-  /** Index of the endpoint for the next message, or -1 if none may have it. For `all`, the first of them. */
-  choose(flowKey: Key): number;
+  /** Indices of the endpoints that may get something new: a publication by `all` goes to each of them. */
+  readonly active: Int32Array;
   /**
-   * Writes the indices of all endpoints that are to get the next message into `into` (which holds as many as there
-   * are endpoints), and answers how many: more than one only for `all`.
+   * Index of the endpoint for the next message, or -1 if none may have it: always with `explicit`, which sends only to
+   * whom the sender names, and with `all`.
    */
-  chooseAll(flowKey: Key, into: Int32Array): number;
+  choose(flowKey: Key): number;
   /** Index of an instance, draining or not; -1 if it is no endpoint. For `options.to`, under any policy. */
   indexOf(instanceId: number): number;
 }

@@ -63,6 +63,7 @@ export class Fifo<T> {
 
 const nothing: Readonly<Record<string, never>> = Object.freeze({});
 const emptyHistogram: readonly number[] = Object.freeze([]);
+const noPorts: InstanceSample['ports'] = Object.freeze([]);
 
 /** An instance whose messages take the time that their load says. */
 export class SimulatedInstance {
@@ -146,8 +147,10 @@ export class SimulatedInstance {
       states: 0,
       resources: this.resources,
       counters: nothing,
-      bytesIn: 0,
-      bytesOut: 0,
+      ports: noPorts,
+      orphanReplies: 0,
+      noticesCoalesced: 0,
+      noticesLost: 0,
     };
     this.queueMin = length;
     this.queueMax = length;

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type App,
+  connect,
+  connection,
+  defineApp,
+  defineMsu,
+  type InstanceId,
+  instanceId,
+  type Message,
+  type MsuOptions,
+  type PublishPort,
+  publishes,
+  type RequestPort,
+  type RoutingPolicy,
+  receives,
+  refusalReasons,
+  requests,
+  type SendPort,
+  sends,
+  serves,
+  value,
+} from '../model/index.ts';
+import { doneCode, shedCode } from '../transport/index.ts';
+import { InstanceFloat } from './shared-block.ts';
+import { type ByHand, startByHand } from './test-support/by-hand.ts';
+
+const number = value<number>();
+
+interface Taken {
+  readonly instance: InstanceId;
+  readonly payload: number;
+  readonly message: Message;
+}
+
+/** `source` sends, asks and publishes to `sink`, which says what it took. */
+function app(
+  taken: Taken[],
+  options: Partial<MsuOptions> = {},
+  routing: RoutingPolicy = 'shortest-queue',
+): App {
+  const sink = defineMsu({
+    ...options,
+    name: 'sink',
+    in: { take: receives(number), answer: serves(number, number), news: receives(number) },
+    create: ({ instanceId: instance }) => {
+      const take = (payload: number, message: Message): void => {
+        taken.push({ instance, payload, message });
+      };
+      return { take, news: take, answer: (payload) => payload };
+    },
+  });
+  const source = defineMsu({
+    name: 'source',
+    out: { on: sends(number), ask: requests(number, number), news: publishes(number) },
+    create: () => ({}),
+  });
+  return defineApp({
+    name: 'ports',
+    msus: [source, sink],
+    edges: [
+      connect(source.out.on, sink.in.take, { routing }),
+      connect(source.out.ask, sink.in.answer),
+      connect(source.out.news, sink.in.news, { routing: 'all' }),
+    ],
+  });
+}
+
+const sameThread = [['source', 'sink']];
+const otherThread = [['source'], ['sink']];
+const on = (hand: ByHand): SendPort<number> => hand.out('source', 'on');
+const news = (hand: ByHand): PublishPort<number> => hand.out('source', 'news');
+
+const refused = (hand: ByHand, reason: (typeof refusalReasons)[number]): number | undefined =>
+  hand.instance('source').stats[InstanceFloat.refused + refusalReasons.indexOf(reason)];
+
+/** Time goes by, and every thread does what there is to do. */
+async function pass(hand: ByHand, ms: number): Promise<void> {
+  hand.clock.nowMs += ms;
+  hand.run();
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('credit is the number of messages that are accepted before one is refused, by whichever bound', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(sameThread, otherThread),
+      fc.constantFrom(0, 1, 5),
+      fc.constantFrom(0, 1, 25, 60),
+      fc.constantFrom(0, 10, 30),
+      fc.nat(3),
+      async (placement, queueMaxMessages, queueMaxWorkMs, serviceMeanMs, before) => {
+        const options = { queueMaxMessages, queueMaxWorkMs };
+        const hand = await startByHand(app([], options), placement, { laneMaxMessages: 8 });
+        hand.instance('sink').stats[InstanceFloat.serviceMeanMs] = serviceMeanMs;
+        for (let i = 0; i < before; i++) on(hand).send(i);
+        const credit = on(hand).credit();
+        assert.equal(
+          Math.min(credit, hand.out<RequestPort<number, number>>('source', 'ask').credit()),
+          credit,
+        );
+        let accepted = 0;
+        while (on(hand).send(0) === 'accepted') accepted++;
+        assert.equal(accepted, credit);
+        assert.equal(on(hand).credit(), 0);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+for (const [where, placement] of [
+  ['its own thread', sameThread],
+  ['another thread', otherThread],
+] as const) {
+  for (const [what, options] of [
+    ['messages', { queueMaxMessages: 3 }],
+    ['work', { queueMaxWorkMs: 25 }],
+  ] as const) {
+    test(`who tries again after ready() lets a receiver on ${where} run that is full by its bound of ${what}`, async () => {
+      const taken: Taken[] = [];
+      const hand = await startByHand(app(taken, options), placement);
+      hand.instance('sink').stats[InstanceFloat.serviceMeanMs] = 10;
+      let attempts = 0;
+      const sending = (async () => {
+        for (let sent = 0; sent < 20; sent++) {
+          while (on(hand).send(sent) !== 'accepted') {
+            assert.ok(++attempts < 100, 'it spins');
+            await on(hand).ready();
+          }
+        }
+      })();
+      for (let i = 0; i < 100 && taken.length < 20; i++) await pass(hand, 5);
+      await sending;
+      assert.deepEqual(
+        taken.map(({ payload }) => payload),
+        Array.from({ length: 20 }, (_, i) => i),
+      );
+      assert.ok(attempts > 0, 'nothing was refused');
+    });
+  }
+}
+
+test('after a refusal by key, ready() waits for the instance of that key, though another has room', async () => {
+  const taken: Taken[] = [];
+  const options = { state: 'keyed', queueMaxMessages: 2 } as const;
+  const hand = await startByHand(app(taken, options, 'keyed'), [['source'], ['sink'], ['sink']]);
+  while (on(hand).send(1, { flowKey: 77 }) === 'accepted');
+  assert.equal(on(hand).credit(), 2, 'the other instance has room');
+  let isReady = false;
+  const ready = on(hand)
+    .ready()
+    .then(() => {
+      isReady = true;
+    });
+  // Neither sink has a turn.
+  for (let i = 0; i < 5; i++) {
+    hand.clock.nowMs += 5;
+    hand.run(0);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(isReady, false);
+  await pass(hand, 5);
+  await pass(hand, 5);
+  await ready;
+  assert.equal(on(hand).send(1, { flowKey: 77 }), 'accepted');
+});
+
+test('ready() waits where nobody is there to send to', async () => {
+  const hand = await startByHand(app([]), [['source']]);
+  assert.equal(on(hand).send(1), 'no-endpoint');
+  let isReady = false;
+  void on(hand)
+    .ready()
+    .then(() => {
+      isReady = true;
+    });
+  for (let i = 0; i < 5; i++) await pass(hand, 5);
+  assert.equal(isReady, false);
+});
+
+test('a publication to all reaches every instance, or one that is named; to nobody, it is refused and counted', async () => {
+  const taken: Taken[] = [];
+  const hand = await startByHand(app(taken), [['source'], ['sink'], ['sink', 'sink']]);
+  assert.equal(news(hand).publish(1), 'accepted');
+  hand.run();
+  assert.deepEqual(taken.map(({ instance }) => instance).sort(), [2, 3, 4]);
+  assert.equal(news(hand).publish(2, { to: instanceId(3) }), 'accepted');
+  hand.run();
+  assert.deepEqual(
+    taken.slice(3).map(({ instance }) => instance),
+    [3],
+  );
+  const alone = await startByHand(app([]), [['source']]);
+  assert.equal(news(alone).publish(1), 'no-endpoint');
+  assert.equal(refused(alone, 'no-endpoint'), 1);
+});
+
+test('a delayed publication is one message until it is due; then it goes to whoever is there', async () => {
+  const taken: Taken[] = [];
+  const hand = await startByHand(app(taken), [['source'], ['sink'], ['sink']]);
+  const { stats } = hand.instance('source');
+  assert.equal(news(hand).publish(1, { delayMs: 20 }), 'accepted');
+  assert.equal(news(hand).publish(2, { delayMs: 30 }), 'accepted');
+  await pass(hand, 19);
+  assert.deepEqual([taken.length, stats[InstanceFloat.localAccepted]], [0, 2]);
+  const route = [...hand.threads[0]!.routes.values()].find(({ edge }) => edge.routing === 'all')!;
+  route.install(2, route.endpoints.slice(1), () => 0);
+  await pass(hand, 1);
+  assert.deepEqual(
+    taken.map(({ instance, payload }) => [instance, payload]),
+    [[3, 1]],
+  );
+  assert.equal(stats[InstanceFloat.localEnds + doneCode], 1);
+  route.install(3, [], () => 0);
+  await pass(hand, 10);
+  assert.equal(stats[InstanceFloat.localEnds + shedCode('undeliverable')], 1);
+  assert.equal(taken.length, 1);
+});
+
+for (const [where, placement] of [
+  ['within a thread', [['source', 'middle', 'sink']]],
+  ['between threads', [['source'], ['middle'], ['sink']]],
+] as const) {
+  test(`what is sent with trace is traced ${where} to the end of its chain, unless somebody says otherwise`, async () => {
+    const seen: boolean[] = [];
+    const sink = defineMsu({
+      name: 'sink',
+      in: { take: receives(number) },
+      create: () => ({ take: (_, { isTraced }) => void seen.push(isTraced) }),
+    });
+    const middle = defineMsu({
+      name: 'middle',
+      in: { pass: receives(number) },
+      out: { on: sends(number) },
+      create: ({ out }) => ({
+        pass: (payload, { isTraced }) => {
+          seen.push(isTraced);
+          out.on.send(payload, payload === 3 ? { trace: false } : {});
+        },
+      }),
+    });
+    const source = defineMsu({ name: 'source', out: { on: sends(number) }, create: () => ({}) });
+    const chain = defineApp({
+      name: 'chain',
+      msus: [source, middle, sink],
+      edges: [connect(source.out.on, middle.in.pass), connect(middle.out.on, sink.in.take)],
+    });
+    const hand = await startByHand(chain, placement);
+    for (const [payload, options] of [
+      [1, {}],
+      [2, { trace: true }],
+      [3, { trace: true }],
+    ] as const) {
+      on(hand).send(payload, options);
+      hand.run();
+    }
+    assert.deepEqual(seen, [false, false, true, true, true, false]);
+  });
+}
+
+test('a connection is not sent with a delay: while it waited, nobody would own it', async () => {
+  const reader = defineMsu({
+    name: 'reader',
+    state: 'pinned',
+    in: { take: receives(connection()) },
+    create: () => ({ take: () => {} }),
+  });
+  const door = defineMsu({ name: 'door', out: { on: sends(connection()) }, create: () => ({}) });
+  const listening = defineApp({
+    name: 'listening',
+    msus: [door, reader],
+    edges: [connect(door.out.on, reader.in.take)],
+  });
+  const hand = await startByHand(listening, [['door'], ['reader']]);
+  assert.throws(() => hand.out<SendPort<object>>('door', 'on').send({}, { delayMs: 5 }), {
+    code: 'SHOAL_BAD_CALL',
+    message: /'door' sends a connection with delayMs/,
+  });
+});
