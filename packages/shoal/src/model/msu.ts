@@ -38,7 +38,10 @@ export type ExecutionKind = 'sync' | 'async' | 'blocking';
 /** Every {@link ExecutionKind}. */
 export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
-/** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
+/**
+ * The order in which an instance handles what is queued. `edf`: earliest deadline first; what has none, timers
+ * included, counts as due a second after it came.
+ */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
 /** Every {@link QueueOrder}. */
 export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];

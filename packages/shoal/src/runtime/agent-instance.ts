@@ -67,10 +67,8 @@ export class AgentInstance {
    * `thread-lost` what it held, `stopping` what waited. Connections that nobody took are closed.
    */
   settle(): void {
-    const { order, execution, concurrency } = this.msu;
-    const isOrdered = order === 'fifo' && (execution !== 'async' || concurrency === 1);
     for (const { probe } of this.lanes.values()) {
-      const reader = new LaneReader(probe.memory, isOrdered);
+      const reader = new LaneReader(probe.memory);
       const envelope = new Envelope();
       for (const index of reader.recover()) {
         reader.readHeader(index, envelope);

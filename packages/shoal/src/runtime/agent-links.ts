@@ -27,13 +27,15 @@ export class AgentLinks {
     const { laneMaxMessages, laneMaxBytes, messageMaxBytes } = this.#state.options.limits;
     const maxMessages =
       msu.queueMaxMessages > 0 ? Math.min(laneMaxMessages, msu.queueMaxMessages) : laneMaxMessages;
-    return { slots: laneMaxMessages, maxMessages, spillBytes: laneMaxBytes, messageMaxBytes };
+    const isOrdered = msu.order === 'fifo' && (msu.execution !== 'async' || msu.concurrency === 1);
+    return { isOrdered, slots: laneMaxMessages, maxMessages, spillBytes: laneMaxBytes, messageMaxBytes };
   }
 
   /** Reply lanes hold every outstanding reply, and as many notices. */
   #replyBounds(): LaneBounds {
     const { requestsMax, laneMaxBytes, messageMaxBytes } = this.#state.options.limits;
     return {
+      isOrdered: true,
       slots: requestsMax * 2,
       maxMessages: requestsMax * 2,
       spillBytes: laneMaxBytes,

@@ -6,7 +6,8 @@
  *     an event that awaits a reply could not end otherwise.
  * I2. `fifo`: across all ways in, by the time of acceptance. `priority` and `edf`: waiting messages are moved
  *     into a local order; their slots stay theirs, so a replacement rebuilds that order by a scan.
- * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited.
+ * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited; by `edf`
+ *     one without a deadline, and a timer, has the rank of a deadline a second after its acceptance.
  */
 import type { QueueOrder } from '../model/index.ts';
 import { type LaneReader, rankOf } from '../transport/index.ts';
@@ -41,7 +42,7 @@ export class Inbox {
   readonly #waiting: Heap<WaitingMessage>;
   readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
-  /** Of the event that {@link take} took last: its lane, null for what came by reference, and its index there. */
+  /** Of the event that {@link take} took last: its lane, null for what came by reference, and its place there. */
   lane: LaneReader | null = null;
   index = 0;
   #from: From = From.nowhere;

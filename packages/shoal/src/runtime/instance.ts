@@ -114,11 +114,6 @@ export class Instance {
     }));
   }
 
-  /** Messages of a lane end in order where one is in service at a time and none overtakes. */
-  get isOrdered(): boolean {
-    return this.graph.order === 'fifo' && this.#concurrency === 1;
-  }
-
   // ── taking events ────────────────────────────────────────────────────────────────────────────────────────
 
   /** Looks for new messages. */
