@@ -67,6 +67,7 @@ export class AgentThreads {
       nice,
       scheduling,
       seed: seed + id * 1_000,
+      messageBlocks: this.#state.messageBlocks,
       ...(guest === undefined ? {} : { guest }),
     });
     this.#state.threads.set(id, made);

@@ -63,7 +63,7 @@ export class Outbox {
   /** Ends what is delayed, unsent: the instance goes for good. */
   discard(end: number): void {
     for (const entry of this.#delayed) {
-      entry.isCancelled = true;
+      this.#thread.cancel(entry);
       this.#thread.delayedCount--;
       this.#countEnd(end);
     }

@@ -12,6 +12,7 @@ import type { LaneWriter } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
 import { type DueEntry, DueHeap } from './due-heap.ts';
 import type { Instance } from './instance.ts';
+import type { MessageIds } from './message-ids.ts';
 import type { Route } from './route.ts';
 import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 
@@ -60,7 +61,7 @@ export class ThreadRuntime {
   #list: readonly Instance[] = [];
   #inTurn = false;
   #running = 0;
-  #messages: number;
+  readonly #messageIds: MessageIds;
   #rungAtMs = 0;
   /** Events since the bells were rung. */
   #sinceRing = 0;
@@ -77,8 +78,7 @@ export class ThreadRuntime {
     clock: Clock;
     scheduling: QueueOrder;
     random: () => number;
-    /** Differs between a thread and its replacement, so that message ids do not repeat. */
-    generation: number;
+    messageIds: MessageIds;
     observer: ThreadObserver;
   }) {
     this.id = options.id;
@@ -89,7 +89,7 @@ export class ThreadRuntime {
     this.#scheduling = options.scheduling;
     this.#observer = options.observer;
     this.nowMs = options.clock.now();
-    this.#messages = (options.generation * 1_024 + options.id) * 2 ** 36;
+    this.#messageIds = options.messageIds;
   }
 
   /** Milliseconds on the machine's clock; within a turn, as of the last event (cheap). */
@@ -104,7 +104,7 @@ export class ThreadRuntime {
   }
 
   nextMessageId(): number {
-    return ++this.#messages;
+    return this.#messageIds.next();
   }
 
   add(instance: Instance): void {
@@ -137,6 +137,10 @@ export class ThreadRuntime {
     const entry = this.#due.add(this.time() + delayMs, run);
     this.requestTurn();
     return entry;
+  }
+
+  cancel(entry: DueEntry): void {
+    this.#due.cancel(entry);
   }
 
   requestTurn(): void {
