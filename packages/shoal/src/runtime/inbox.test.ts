@@ -51,7 +51,7 @@ class Rig {
 
   send(way: number, fields: Partial<Envelope>): void {
     const envelope = Object.assign(new Envelope(), fields);
-    if (way === 2) assert.ok(this.inbox.local.push(envelope));
+    if (way === 2) assert.ok(this.inbox.accept(envelope));
     else assert.equal(this.writers[way]?.write(envelope, null, undefined), 'accepted');
   }
 
@@ -201,6 +201,31 @@ test('edf is starvation-free: messages with deadlines hold up one without, or a 
         }
         assert.ok(isServed, 'a message starves among its own');
         assert.ok(isOtherServed, 'an instance starves on its thread');
+      },
+    ),
+  );
+});
+
+test('messages from the same thread are bounded in every order, whether the inbox has looked at them or not', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('fifo', 'priority', 'edf'),
+      fc.array(fc.constantFrom('accept', 'accept', 'poll', 'take'), { minLength: 60, maxLength: 120 }),
+      (order, script) => {
+        const max = 5;
+        const inbox = new Inbox(order, max, 64);
+        let waiting = 0;
+        for (const step of script) {
+          if (step === 'accept') {
+            assert.equal(inbox.accept(new Envelope()), waiting < max);
+            waiting = Math.min(max, waiting + 1);
+            assert.equal(inbox.localCredit, max - waiting);
+          } else if (step === 'poll') assert.equal(inbox.poll(), waiting);
+          else if (inbox.chooseNext(true) !== Number.POSITIVE_INFINITY) {
+            inbox.take();
+            waiting--;
+          }
+        }
       },
     ),
   );

@@ -35,11 +35,13 @@ export class Inbox {
   readonly lanes: LaneReader[] = [];
   /** Replies and notices from other threads. */
   readonly replyLanes: LaneReader[] = [];
-  /** Messages and timer events from the same thread. */
+  /** Messages and timer events from the same thread, by {@link accept}. */
   readonly local: LocalQueue;
   /** Replies and notices from the same thread. */
   readonly localReplies: LocalQueue;
   readonly #waiting: Heap<WaitingMessage>;
+  /** How many of them came from the same thread: their bound is that of {@link local}. */
+  #waitingLocal = 0;
   readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
   /** Of the event that {@link take} took last: its lane, null for what came by reference, and its place there. */
@@ -56,6 +58,16 @@ export class Inbox {
     this.local = new LocalQueue(localMax);
     this.localReplies = new LocalQueue(repliesMax);
     this.#waiting = new Heap((a, b) => a.rank < b.rank || (a.rank === b.rank && a.arrival < b.arrival));
+  }
+
+  /** Messages that the same thread may send now. */
+  get localCredit(): number {
+    return Math.max(0, this.local.max - this.local.length - this.#waitingLocal);
+  }
+
+  /** Takes a message from the same thread; false where as many as may wait do. */
+  accept(envelope: Envelope): boolean {
+    return this.localCredit > 0 && this.local.push(envelope);
   }
 
   /** Looks at every lane. Answers how many messages wait (replies not counted). */
@@ -115,6 +127,7 @@ export class Inbox {
         this.#arrangeOne(envelope, lane, index);
       }
     }
+    this.#waitingLocal += this.local.length;
     while (this.local.length > 0) this.#arrangeOne(this.local.shift(), null, 0);
   }
 
@@ -207,7 +220,8 @@ export class Inbox {
         const { envelope, lane, index } = this.#waiting.pop() as WaitingMessage;
         this.lane = lane;
         this.index = index;
-        lane?.start(index, envelope);
+        if (lane === null) this.#waitingLocal--;
+        else lane.start(index, envelope);
         return envelope;
       }
       case From.nowhere:

@@ -16,9 +16,9 @@ import type { LiveEndpoint, Route } from './route.ts';
 /** Between two looks at the credit while somebody waits in `ready()`. */
 const readyPollMs = 5;
 
-/** Messages that an endpoint takes now. Within a thread: the bound of its local queue. */
+/** Messages that an endpoint takes now. */
 function creditOf(endpoint: LiveEndpoint): number {
-  if (endpoint.local !== null) return endpoint.local.inbox.local.max - endpoint.local.inbox.local.length;
+  if (endpoint.local !== null) return endpoint.local.inbox.localCredit;
   return endpoint.writer?.credit() ?? 0;
 }
 

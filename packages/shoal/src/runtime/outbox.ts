@@ -146,7 +146,7 @@ export class Outbox {
     }
     if (local !== null) {
       envelope.payload = payload;
-      if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full');
+      if (!local.inbox.accept(envelope)) return this.#refuse('queue-full');
       local.waiting++;
       local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
       thread.requestTurn();
