@@ -29,6 +29,8 @@ export class AgentInstance {
   readonly stats: Float64Array = new Float64Array(this.block);
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** It is being removed: it is not started again, whatever happens to its thread. */
+  isLeaving = false;
   /** Its present worker was told of it, with the lanes there were: a lane made from then on has to be attached. */
   isTold = false;
   /** Names of the custom counters, by slot. */

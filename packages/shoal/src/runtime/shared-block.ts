@@ -73,7 +73,7 @@ export const InstanceFloat: Readonly<
     | 'windowSeen'
     | 'inService'
     | 'serviceMeanMs'
-    | 'orphanReplies'
+    | 'orphans'
     | 'noticesCoalesced'
     | 'holdsHandles'
     | 'window',
@@ -101,8 +101,11 @@ export const InstanceFloat: Readonly<
   inService: scalars + 12,
   /** Exponentially weighted mean of the service time, weight 1/16. */
   serviceMeanMs: scalars + 13,
-  /** Replies to requests that are not known any more (timed out, or made by a predecessor). */
-  orphanReplies: scalars + 14,
+  /**
+   * Replies to requests that are not known any more (timed out, or made by a predecessor), and results of handlers
+   * whose message has ended.
+   */
+  orphans: scalars + 14,
   noticesCoalesced: scalars + 15,
   /** 1: the instance has taken connections, so its work is done outside of handlers too. */
   holdsHandles: scalars + 16,

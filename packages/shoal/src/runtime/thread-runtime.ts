@@ -16,7 +16,7 @@ import type { MessageIds } from './message-ids.ts';
 import type { Route } from './route.ts';
 import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 
-/** Between two looks for requests that have timed out: they end at most this much late. */
+/** Between two looks for requests that have timed out, and for what is awaited too long: they end at most so much late. */
 const expiryPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
@@ -193,7 +193,7 @@ export class ThreadRuntime {
     this.block.floats[ThreadFloat.beatAt] = startedAt;
     if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
     const isExpiryDue = startedAt >= this.#nextExpiryMs;
-    if (isExpiryDue) this.#expireRequests(startedAt);
+    if (isExpiryDue) this.#expire(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
     const eventsMax = this.limits.turnMaxEvents;
     const scheduling = this.#scheduling;
@@ -264,10 +264,9 @@ export class ThreadRuntime {
     return first;
   }
 
-  #expireRequests(nowMs: number): void {
+  #expire(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
-    for (const instance of this.#list)
-      if (instance.outbox.pendingRequests > 0) instance.expireRequests(nowMs);
+    for (const instance of this.#list) if (instance.mayExpire) instance.expire(nowMs);
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
@@ -275,8 +274,7 @@ export class ThreadRuntime {
     const due = this.#due.nextDueAtMs();
     if (due <= this.#nextExpiryMs) return due;
     const list = this.#list;
-    for (let i = 0; i < list.length; i++)
-      if ((list[i] as Instance).outbox.pendingRequests > 0) return this.#nextExpiryMs;
+    for (let i = 0; i < list.length; i++) if ((list[i] as Instance).mayExpire) return this.#nextExpiryMs;
     return due;
   }
 }
