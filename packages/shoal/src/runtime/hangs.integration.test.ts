@@ -37,6 +37,11 @@ for (const name of ['one', 'several', 'isolated']) {
   });
 }
 
+test('one that hangs takes one place of a queue of eight, however many follow it', async () => {
+  const { outcomes } = await app.result('patient');
+  assert.deepEqual(outcomes, ['fine']);
+});
+
 test('all of it ends once, on threads that live on; messages that nobody waits for too', async () => {
   for (const [name, failed, done] of [
     ['one', 7, 4],

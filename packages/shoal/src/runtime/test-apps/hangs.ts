@@ -78,6 +78,19 @@ const isolated = defineMsu({
   },
 });
 
+/** Without a run limit, what hangs hangs. */
+const patient = defineMsu({
+  name: 'patient',
+  execution: 'async',
+  concurrency: 8,
+  queueMaxMessages: 8,
+  in: { run: serves(kind, anything) },
+  create() {
+    const peer = createPeer();
+    return { run: (name) => peer.answer(name) };
+  },
+});
+
 /** Its limit leaves the time to try and remove it. */
 const spinner = defineMsu({
   name: 'spinner',
@@ -101,6 +114,7 @@ const client = defineMsu({
     one: run,
     several: run,
     isolated: run,
+    patient: requests(kind, anything),
     tellOne: sends(kind),
     tellSeveral: sends(kind),
     spinner: requests(kind, kind, { timeoutMs: 20_000 }),
@@ -117,6 +131,10 @@ const client = defineMsu({
       void spun.then((replies) =>
         log('info', 'result', { name: 'spinner', outcomes: replies.map((reply) => show(reply)) }),
       );
+      void out.patient.request('never');
+      const served: string[] = [];
+      for (let i = 0; i < 50; i++) served.push(show(await out.patient.request('fine')));
+      log('info', 'result', { name: 'patient', outcomes: [...new Set(served)] });
       for (const [name, port] of [
         ['one', out.one],
         ['several', out.several],
@@ -136,11 +154,12 @@ const client = defineMsu({
 
 const app: App = defineApp({
   name: 'hangs',
-  msus: [client, one, several, isolated, spinner],
+  msus: [client, one, several, isolated, patient, spinner],
   edges: [
     connect(client.out.one, one.in.run),
     connect(client.out.several, several.in.run),
     connect(client.out.isolated, isolated.in.run),
+    connect(client.out.patient, patient.in.run),
     connect(client.out.tellOne, one.in.tell),
     connect(client.out.tellSeveral, several.in.tell),
     connect(client.out.spinner, spinner.in.run),
