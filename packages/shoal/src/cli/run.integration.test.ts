@@ -98,6 +98,23 @@ describe('shoal run', () => {
     assert.equal((await running.ended).status, 0);
   });
 
+  test('a handler that fills a table without end aborts the process; the next one says why, and serves on', async () => {
+    const file = path.join(folder, 'small-heaps.yaml');
+    // The smaller the heap, the sooner it is full.
+    writeFileSync(file, 'limits:\n  threadHeapMaxMiB: 64\n');
+    const args = ['run', app('grows-later.mjs'), '--deployment', file];
+    const running = startCommand(args, { ...env, SHOAL_TEST_FOLDER: folder });
+    const text = await running.seen('started again: ');
+    const [before = '', after = ''] = text.split('supervisor: starting it again (restart 1)');
+    assert.match(before, /served: done[\s\S]*ERROR supervisor: .*ran out of JavaScript heap/);
+    assert.match(after, /started again: .*ran out of JavaScript heap/);
+    await running.seen('served: done', text.length);
+    running.child.kill('SIGTERM');
+    const { status, stdout } = await running.ended;
+    assert.equal(status, 0);
+    assert.doesNotMatch(stdout, /restart 2/);
+  });
+
   test('gives up waiting after drainMaxMs, and ends all the same', async () => {
     const file = path.join(folder, 'deployment.yaml');
     writeFileSync(file, 'drainMaxMs: 200\n');

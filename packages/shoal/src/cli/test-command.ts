@@ -20,8 +20,11 @@ export interface Ended {
 /** A command that runs. */
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves with all output so far when it contains `text`; rejects if the command ends before. */
-  seen(text: string): Promise<string>;
+  /**
+   * Resolves with all output so far when it contains `text`, looked for behind its first `from` characters (default 0);
+   * rejects if the command ends before.
+   */
+  seen(text: string, from?: number): Promise<string>;
   readonly ended: Promise<Ended>;
 }
 
@@ -84,10 +87,10 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
   return {
     child,
     ended,
-    seen: (text) =>
+    seen: (text, from = 0) =>
       new Promise((resolve, reject) => {
         const watcher = (): void => {
-          if (!`${stdout}${stderr}`.includes(text)) return;
+          if (!`${stdout}${stderr}`.includes(text, from)) return;
           watchers.delete(watcher);
           resolve(`${stdout}${stderr}`);
         };

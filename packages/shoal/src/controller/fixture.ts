@@ -117,7 +117,7 @@ export function sample(id: number, options: Partial<InstanceSample> = {}): Insta
     resources: {},
     counters: {},
     ports: [],
-    orphanReplies: 0,
+    orphans: 0,
     noticesCoalesced: 0,
     noticesLost: 0,
     ...options,

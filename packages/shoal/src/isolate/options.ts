@@ -4,7 +4,11 @@ import { ShoalError } from '../model/index.ts';
 export interface IsolateOptions {
   /** Name of the exported function. Default `default`. */
   readonly export?: string;
-  /** A call that runs longer is stopped: its thread is killed, and the call fails. 0: no limit. Default 1,000. */
+  /**
+   * Milliseconds that a call may run. One that keeps its thread busy for longer is stopped: its thread is killed, and
+   * the call fails. One that only awaits for longer fails too and makes room for the next; what it awaits goes on, and
+   * its result is ignored. 0: no limit. Default 1,000.
+   */
   readonly runLimitMs?: number;
   /** A call that has waited longer is not begun any more. 0: no limit. Default 500. */
   readonly deadlineMs?: number;

@@ -38,7 +38,10 @@ export type ExecutionKind = 'sync' | 'async' | 'blocking';
 /** Every {@link ExecutionKind}. */
 export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
-/** The order in which an instance handles what is queued. `edf`: earliest deadline first. */
+/**
+ * The order in which an instance handles what is queued. `edf`: earliest deadline first; what has none, timers
+ * included, counts as due a second after it came.
+ */
 export type QueueOrder = 'fifo' | 'priority' | 'edf';
 /** Every {@link QueueOrder}. */
 export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
@@ -84,7 +87,11 @@ export interface MsuOptions {
   readonly order?: QueueOrder;
   /** A message that waited longer is not handled but ends `shed: expired`. Default: none. */
   readonly deadlineMs?: number;
-  /** An event that runs longer gets its thread killed. Default: none. */
+  /**
+   * Milliseconds that the handler of a message may take, from its begin. Code that keeps the thread from going on for
+   * longer gets the thread killed and replaced. A handler that only awaits for longer has its message end
+   * `failed: run-limit` and its place freed; it cannot be stopped itself, and what it comes to is ignored. Default: none.
+   */
   readonly runLimitMs?: number;
   /** Instances: at start, and the bounds the controller keeps to. Defaults 1, 1, 64. */
   readonly instances?: { readonly initial?: number; readonly min?: number; readonly max?: number };

@@ -22,7 +22,7 @@ export type RefusalReason =
 export type FailureReason =
   /** The handler threw, or its promise was rejected. */
   | 'handler-error'
-  /** The handler ran longer than the type's `runLimitMs`; its thread was killed. */
+  /** The handler took longer than the type's `runLimitMs`. Its thread was killed, unless the handler only awaited. */
   | 'run-limit'
   /** The thread ended (crash, exit, heap overflow) while it held the message. */
   | 'thread-lost'

@@ -29,6 +29,8 @@ export class AgentInstance {
   readonly stats: Float64Array;
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** It is being removed: it is not started again, whatever happens to its thread. */
+  isLeaving = false;
   /** Its present worker was told of it, with the lanes there were: a lane made from then on has to be attached. */
   isTold = false;
   /** Names of the custom counters, by slot. */
@@ -69,10 +71,8 @@ export class AgentInstance {
    * `thread-lost` what it held, `stopping` what waited. Connections that nobody took are closed.
    */
   settle(): void {
-    const { order, execution, concurrency } = this.msu;
-    const isOrdered = order === 'fifo' && (execution !== 'async' || concurrency === 1);
     for (const { probe } of this.lanes.values()) {
-      const reader = new LaneReader(probe.memory, isOrdered);
+      const reader = new LaneReader(probe.memory);
       const envelope = new Envelope();
       for (const index of reader.recover()) {
         reader.readHeader(index, envelope);

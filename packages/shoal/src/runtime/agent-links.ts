@@ -7,7 +7,7 @@
  * I2. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and its
  *     replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  */
-import type { GraphMsu } from '../model/index.ts';
+import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
 import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
 import type { RoutingTable } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
@@ -27,13 +27,15 @@ export class AgentLinks {
     const { laneMaxMessages, laneMaxBytes, messageMaxBytes } = this.#state.options.limits;
     const maxMessages =
       msu.queueMaxMessages > 0 ? Math.min(laneMaxMessages, msu.queueMaxMessages) : laneMaxMessages;
-    return { slots: laneMaxMessages, maxMessages, spillBytes: laneMaxBytes, messageMaxBytes };
+    const isOrdered = msu.order === 'fifo' && (msu.execution !== 'async' || msu.concurrency === 1);
+    return { isOrdered, slots: laneMaxMessages, maxMessages, spillBytes: laneMaxBytes, messageMaxBytes };
   }
 
   /** Reply lanes hold every outstanding reply, and as many notices. */
   #replyBounds(): LaneBounds {
     const { requestsMax, laneMaxBytes, messageMaxBytes } = this.#state.options.limits;
     return {
+      isOrdered: true,
       slots: requestsMax * 2,
       maxMessages: requestsMax * 2,
       spillBytes: laneMaxBytes,
@@ -106,6 +108,13 @@ export class AgentLinks {
     thread.startedAtMs = this.#state.options.clock.now();
     if (!answer.isOk) return failed('start-failed', answer.detail);
     instance.phase = 'serving';
+    const closing = [...instance.lanes.values()].filter(({ isClosing }) => isClosing);
+    if (closing.length > 0)
+      this.#tellGone(
+        [],
+        closing.map(({ probe }) => probe.memory.id),
+        thread,
+      );
     if (answer.hasErrorHandler && !this.#state.withErrorHandler.has(instance.msu.name)) {
       this.#state.withErrorHandler.add(instance.msu.name);
       for (const other of this.#state.threads.values())
@@ -182,6 +191,37 @@ export class AgentLinks {
       changed.push(edgeId);
     }
     await this.distribute(changed);
+  }
+
+  /** A thread is gone for good: the lanes that it wrote are dropped by their readers when they are empty. */
+  forgetThread(id: ThreadId): void {
+    const gone: number[] = [];
+    for (const instance of this.#state.instances.values()) {
+      const lane = instance.lanes.get(id);
+      if (lane !== undefined) {
+        lane.isClosing = true;
+        gone.push(lane.probe.memory.id);
+      }
+      const reply = instance.replyLanes.get(id);
+      if (reply !== undefined) {
+        instance.replyLanes.delete(id);
+        gone.push(reply.id);
+      }
+    }
+    if (gone.length > 0) this.#tellGone([], gone);
+  }
+
+  /** An instance is gone for good, and all lanes that lead to it. */
+  forgetInstance(instance: AgentInstance): void {
+    this.#tellGone(
+      [instance.id],
+      instance.allLanes().map(({ lane }) => lane.id),
+    );
+  }
+
+  #tellGone(instanceIds: readonly InstanceId[], laneIds: readonly number[], only?: AgentThread): void {
+    const threads = only === undefined ? this.#state.threads.values() : [only];
+    for (const thread of threads) void thread.ask({ kind: 'forget', instanceIds, laneIds });
   }
 
   /** Ends everything that waits for a lost instance as failed, on a thread that may be another than its own. */

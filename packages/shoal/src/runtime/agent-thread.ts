@@ -32,6 +32,7 @@ export interface AgentThreadOptions {
   readonly nice: number;
   readonly scheduling: QueueOrder;
   readonly seed: number;
+  readonly messageBlocks: SharedArrayBuffer;
   /** Present for a thread that the agent did not start and cannot end: that of a program that uses Shoal as a library. */
   readonly guest?: GuestLink;
 }
@@ -123,7 +124,7 @@ export class AgentThread {
   }
 
   #startWorker(): Worker {
-    const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
+    const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks } = this.options;
     Atomics.store(this.block.words, ThreadWord.running, 0);
     Atomics.store(this.block.words, ThreadWord.parked, 0);
     const workerData: ThreadStart = {
@@ -136,7 +137,7 @@ export class AgentThread {
       core,
       nice: this.nice,
       scheduling,
-      generation: this.generation,
+      messageBlocks,
       seed: seed + this.generation,
     };
     return new Worker(entry, {

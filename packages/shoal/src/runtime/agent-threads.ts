@@ -67,6 +67,7 @@ export class AgentThreads {
       nice,
       scheduling,
       seed: seed + id * 1_000,
+      messageBlocks: this.#state.messageBlocks,
       ...(guest === undefined ? {} : { guest }),
     });
     this.#state.threads.set(id, made);
@@ -135,11 +136,7 @@ export class AgentThreads {
   /** A worker is gone. Its instances get a replacement, unless their restart policy says no. */
   #onThreadEnd(thread: AgentThread, end: ThreadEnd): void {
     if (this.#state.isClosed) return;
-    if (thread.killReason === 'stop') {
-      this.#state.threads.delete(thread.id);
-      this.#state.sampler.forgetThread(thread.id);
-      return;
-    }
+    if (thread.killReason === 'stop') return;
     const origin: HostOrigin = thread.killReason === 'run-limit' ? 'run-limit' : 'thread-lost';
     const why = describeEnd(origin, end);
     const instances = [...thread.instances].flatMap((id) => this.#state.instances.get(id) ?? []);
@@ -149,8 +146,7 @@ export class AgentThreads {
       instance.isTold = false;
     }
     if (instances.length === 0 || thread.options.guest !== undefined) {
-      this.#state.threads.delete(thread.id);
-      this.#state.sampler.forgetThread(thread.id);
+      this.#forget(thread);
       if (thread.options.guest === undefined && this.#isWithinIntensity('', defaultRestart)) this.addSpare();
       return;
     }
@@ -167,8 +163,14 @@ export class AgentThreads {
     // What shared the thread with a runaway is lost with it, and not to blame.
     const originOf = (instance: AgentInstance): HostOrigin =>
       culprit === null || instance.id === culprit ? origin : 'thread-lost';
-    const givenUp = instances.filter((instance) => !this.#mayRestart(instance.msu, isNormalEnd));
-    const kept = instances.filter((instance) => !givenUp.includes(instance));
+    const givenUp = new Map<AgentInstance, string>();
+    for (const instance of instances) {
+      const reason = instance.isLeaving
+        ? 'it is being removed'
+        : this.#whyNotRestart(instance.msu, isNormalEnd);
+      if (reason !== null) givenUp.set(instance, reason);
+    }
+    const kept = instances.filter((instance) => !givenUp.has(instance));
     thread.restarts++;
     const generation = thread.generation + 1;
     await this.startThread(thread);
@@ -176,17 +178,12 @@ export class AgentThreads {
     const isOver = (): boolean => !thread.isRunning || thread.generation !== generation;
     if (isOver()) return;
     await this.#links.giveReplyWays(thread);
-    for (const instance of givenUp) {
+    for (const [instance, reason] of givenUp) {
       if (isOver()) return;
       await this.#links.forgetInTables(instance);
       await this.#links.bury(instance, thread, originOf(instance));
       thread.instances.delete(instance.id);
-      this.#state.event(
-        'instance-given-up',
-        thread.id,
-        instance,
-        `restart intensity of '${instance.msu.name}' is used up`,
-      );
+      if (!instance.isLeaving) this.#state.event('instance-given-up', thread.id, instance, reason);
     }
     await this.#links.distribute([...this.#state.tables.keys()], thread);
     for (const instance of kept) {
@@ -208,10 +205,14 @@ export class AgentThreads {
     if (thread.instances.size === 0) this.stopThread(thread);
   }
 
-  #mayRestart(msu: GraphMsu, isNormalEnd: boolean): boolean {
-    const { kind } = msu.restart;
-    if (kind === 'temporary' || (kind === 'transient' && isNormalEnd)) return false;
-    return this.#isWithinIntensity(msu.name, msu.restart);
+  /** Null: it may be started again. */
+  #whyNotRestart(msu: GraphMsu, isNormalEnd: boolean): string | null {
+    const { name, restart } = msu;
+    if (restart.kind === 'temporary') return `'${name}' is temporary: it is not started again`;
+    if (restart.kind === 'transient' && isNormalEnd)
+      return `'${name}' is transient, and its thread ended normally: it is not started again`;
+    if (this.#isWithinIntensity(name, restart)) return null;
+    return `restart intensity of '${name}' is used up: more than ${restart.intensity} within ${restart.periodMs} ms`;
   }
 
   /** Counts a restart of a type, or of spare threads (no name). */
@@ -226,8 +227,13 @@ export class AgentThreads {
   stopThread(thread: AgentThread): void {
     thread.killReason = 'stop';
     void within(thread.started, startMaxMs).then(() => thread.end());
+    this.#forget(thread);
+  }
+
+  #forget(thread: AgentThread): void {
     this.#state.threads.delete(thread.id);
     this.#state.sampler.forgetThread(thread.id);
+    this.#links.forgetThread(thread.id);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Finds and ends threads that run away. One that does not end although it has had `terminateMaxMs` can only be ended
+ * Finds and ends threads that run away. (A message that is only awaited too long blocks nothing: its instance ends it.) One that does not end although it has had `terminateMaxMs` can only be ended
  * with its process: then `onFatal` is called, and the supervisor starts another.
  */
 import { instanceId } from '../model/index.ts';

@@ -280,10 +280,16 @@ export class Agent implements ControlBus {
     if (instance === undefined) return ok; // Gone already: removing is idempotent.
     await this.#links.forgetInTables(instance);
     const thread = this.#state.threads.get(instance.threadId);
+    instance.isLeaving = true;
     await this.#settled(instance);
-    if (instance.phase !== 'lost') await thread?.ask({ kind: 'remove', instanceId: id });
-    else {
-      const undertaker = thread?.isRunning === true ? thread : await this.#threadPool.ownThread(0);
+    if (instance.phase !== 'lost') {
+      const removed = await thread?.ask({ kind: 'remove', instanceId: id });
+      // Its thread may have died over it, of what it was doing.
+      if (removed?.isOk !== true) await this.#settled(instance);
+    }
+    if (instance.phase === 'lost') {
+      const isThere = thread?.isRunning === true && thread.killReason === null;
+      const undertaker = isThere ? thread : await this.#threadPool.ownThread(0);
       if (undertaker === null)
         return failed('no-thread', 'there is no thread to end what waits for the lost instance');
       await this.#links.bury(instance, undertaker, 'thread-lost');
@@ -309,32 +315,14 @@ export class Agent implements ControlBus {
     this.#state.sampler.forget(instance.id);
     const thread = this.#state.threads.get(instance.threadId);
     thread?.instances.delete(instance.id);
-    const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.id);
-    const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.id);
-    const gone: number[] = [...lanes, ...replyLanes];
     if (thread !== undefined && thread.instances.size === 0) {
       this.#threadPool.stopThread(thread);
-      // Lanes that this thread wrote: their readers drop them when they are empty.
-      for (const other of this.#state.instances.values()) {
-        const lane = other.lanes.get(thread.id);
-        if (lane !== undefined) {
-          lane.isClosing = true;
-          gone.push(lane.probe.memory.id);
-        }
-        const reply = other.replyLanes.get(thread.id);
-        if (reply !== undefined) {
-          other.replyLanes.delete(thread.id);
-          gone.push(reply.id);
-        }
-      }
       const spares = [...this.#state.threads.values()].filter(
         (candidate) => candidate.instances.size === 0,
       ).length;
       if (spares < this.#state.options.spareThreads) this.#threadPool.addSpare();
     }
-    for (const other of this.#state.threads.values()) {
-      void other.ask({ kind: 'forget', instanceIds: [instance.id], laneIds: gone });
-    }
+    this.#links.forgetInstance(instance);
   }
 
   // ── reports ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -131,7 +131,7 @@ function createTimer(
     });
   };
   const stop = (): void => {
-    if (entry !== null) entry.isCancelled = true;
+    if (entry !== null) instance.thread.cancel(entry);
     entry = null;
     if (queued !== null) queued.isStopped = true;
     queued = null;

@@ -23,8 +23,7 @@ export function queueRoom(route: Route, endpoint: LiveEndpoint): number {
 /** Messages that can be sent to an endpoint before it refuses one. */
 export function creditOf(route: Route, endpoint: LiveEndpoint): number {
   const { local, writer } = endpoint;
-  const queue = local?.inbox.local;
-  const held = queue === undefined ? (writer?.credit() ?? 0) : queue.max - queue.length;
+  const held = local?.inbox.localCredit ?? writer?.credit() ?? 0;
   return Math.max(0, Math.min(held, queueRoom(route, endpoint)));
 }
 

@@ -1,13 +1,17 @@
 import { Heap } from './heap.ts';
 
-/** Something to do at a time. Cancelled by setting `isCancelled`. */
+/** Something to do at a time. */
 export interface DueEntry {
   readonly dueAtMs: number;
   /** Breaks ties: first in, first out. */
   readonly order: number;
-  isCancelled: boolean;
+  /** It is in the heap: it has not run, and is not cancelled. */
+  isWaiting: boolean;
   readonly run: () => void;
 }
+
+/** Cancelled entries that may lie in the heap, however few others there are. */
+const cancelledMin = 16;
 
 /** The timers and delayed messages of a thread. */
 export class DueHeap {
@@ -15,7 +19,9 @@ export class DueHeap {
     (a, b) => a.dueAtMs < b.dueAtMs || (a.dueAtMs === b.dueAtMs && a.order < b.order),
   );
   #order = 0;
+  #cancelled = 0;
 
+  /** Entries, those cancelled included: fewer than twice as many as wait, and {@link cancelledMin}. */
   get size(): number {
     return this.#heap.size;
   }
@@ -26,9 +32,22 @@ export class DueHeap {
   }
 
   add(dueAtMs: number, run: () => void): DueEntry {
-    const entry: DueEntry = { dueAtMs, order: this.#order++, isCancelled: false, run };
+    const entry: DueEntry = { dueAtMs, order: this.#order++, isWaiting: true, run };
     this.#heap.push(entry);
     return entry;
+  }
+
+  /**
+   * Cancels an entry. It stays until it is due or until as many are cancelled as wait, when all of them are thrown
+   * out: so cancelling takes no longer than adding, and what is started anew with every message does not pile up.
+   */
+  cancel(entry: DueEntry): void {
+    if (!entry.isWaiting) return;
+    entry.isWaiting = false;
+    this.#cancelled++;
+    if (this.#cancelled <= Math.max(cancelledMin, this.#heap.size / 2)) return;
+    this.#heap.keep((candidate) => candidate.isWaiting);
+    this.#cancelled = 0;
   }
 
   /** Runs everything that is due now. What is added meanwhile and already due waits for the next call. */
@@ -36,7 +55,12 @@ export class DueHeap {
     const last = this.#order;
     while (this.nextDueAtMs() <= nowMs && (this.#heap.peek() as DueEntry).order < last) {
       const entry = this.#heap.pop() as DueEntry;
-      if (!entry.isCancelled) entry.run();
+      if (!entry.isWaiting) {
+        this.#cancelled--;
+        continue;
+      }
+      entry.isWaiting = false;
+      entry.run();
     }
   }
 }

@@ -86,7 +86,7 @@ test('bytes of payloads and of replies are counted at both ends, port by port', 
 
 test('a reply that comes when its request is over is counted', async () => {
   await app.result('slow');
-  await app.until('the late reply', () => app.instances('driver')[0]?.orphanReplies === 1);
+  await app.until('the late reply', () => app.instances('driver')[0]?.orphans === 1);
 });
 
 test('an async type has as many events in progress as it declares; a late reply is a timeout', async () => {

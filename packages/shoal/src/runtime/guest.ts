@@ -6,12 +6,13 @@ import type { MessagePort } from 'node:worker_threads';
 import { type App, type AppGraph, createSeededRandom, type Limits, threadId } from '../model/index.ts';
 import { createMachineClock } from './clock.ts';
 import { Hosting } from './hosting.ts';
+import { MessageIds } from './message-ids.ts';
 import { createThreadBlock, viewThreadBlock } from './shared-block.ts';
 import { startThreadLoop } from './thread-loop.ts';
 import type { ThreadReport, ThreadRequest } from './thread-messages.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
 
-/** Thread id of a guest in message ids; routing and lanes know it by the id that the agent gave it. */
+/** Its own name for itself; routing and lanes know it by the id that the agent gave it. */
 const guestThread = threadId(0);
 
 export interface Guest {
@@ -39,7 +40,7 @@ export function createGuest(options: {
     clock,
     scheduling: 'fifo',
     random: createSeededRandom(Math.floor(clock.now())),
-    generation: 0,
+    messageIds: new MessageIds(null),
     observer: {
       onError: (instance, what, error) =>
         onLog(

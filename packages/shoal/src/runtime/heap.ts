@@ -1,6 +1,6 @@
 /** A binary heap. `isBefore` must be a strict order; what is equal by it comes out in any order. */
 export class Heap<T> {
-  readonly #entries: T[] = [];
+  #entries: T[] = [];
   readonly #isBefore: (a: T, b: T) => boolean;
 
   constructor(isBefore: (a: T, b: T) => boolean) {
@@ -29,20 +29,31 @@ export class Heap<T> {
   }
 
   pop(): T | undefined {
+    const first = this.#entries[0];
+    const last = this.#entries.pop() as T;
+    if (this.#entries.length > 0) this.#sink(0, last);
+    return first;
+  }
+
+  /** Throws out what is not wanted, in time linear in the size. */
+  keep(isWanted: (entry: T) => boolean): void {
+    const wanted = this.#entries.filter(isWanted);
+    this.#entries = wanted;
+    for (let at = (wanted.length >> 1) - 1; at >= 0; at--) this.#sink(at, wanted[at] as T);
+  }
+
+  /** Puts an entry where it belongs, at `at` or below. */
+  #sink(from: number, entry: T): void {
     const entries = this.#entries;
-    const first = entries[0];
-    const last = entries.pop() as T;
-    if (entries.length === 0) return first;
-    let at = 0;
+    let at = from;
     for (;;) {
       let child = at * 2 + 1;
       if (child >= entries.length) break;
       if (child + 1 < entries.length && this.#isBefore(entries[child + 1] as T, entries[child] as T)) child++;
-      if (!this.#isBefore(entries[child] as T, last)) break;
+      if (!this.#isBefore(entries[child] as T, entry)) break;
       entries[at] = entries[child] as T;
       at = child;
     }
-    entries[at] = last;
-    return first;
+    entries[at] = entry;
   }
 }

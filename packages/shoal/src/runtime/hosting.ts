@@ -215,10 +215,8 @@ export class Hosting {
   }
 
   #attach(instance: Instance, lanes: readonly ThreadLane[]): void {
-    for (const { lane, isReply } of lanes) {
-      if (isReply) instance.inbox.replyLanes.push(new LaneReader(lane, true));
-      else instance.inbox.lanes.push(new LaneReader(lane, instance.isOrdered));
-    }
+    for (const { lane, isReply } of lanes)
+      (isReply ? instance.inbox.replyLanes : instance.inbox.lanes).push(new LaneReader(lane));
   }
 
   async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {

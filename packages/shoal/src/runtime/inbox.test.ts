@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { QueueOrder } from '../model/index.ts';
-import { createLaneMemory, doneCode, LaneReader, LaneWriter, priorityAgeMs } from '../transport/index.ts';
+import {
+  createLaneMemory,
+  doneCode,
+  impliedDeadlineMs,
+  LaneReader,
+  LaneWriter,
+  priorityAgeMs,
+} from '../transport/index.ts';
 import { Envelope, EnvelopeKind } from '../wire/index.ts';
 import { Inbox } from './inbox.ts';
 
@@ -36,14 +43,15 @@ class Rig {
   }
 
   #lane(lanes: LaneReader[], isOrdered: boolean): LaneWriter {
-    const memory = createLaneMemory({ slots: 64, maxMessages: 64, spillBytes: 1_024, messageMaxBytes: 512 });
-    lanes.push(new LaneReader(memory, isOrdered));
+    const bounds = { slots: 64, maxMessages: 64, spillBytes: 1_024, messageMaxBytes: 512 };
+    const memory = createLaneMemory({ isOrdered, ...bounds });
+    lanes.push(new LaneReader(memory));
     return new LaneWriter(memory);
   }
 
   send(way: number, fields: Partial<Envelope>): void {
     const envelope = Object.assign(new Envelope(), fields);
-    if (way === 2) assert.ok(this.inbox.local.push(envelope));
+    if (way === 2) assert.ok(this.inbox.accept(envelope));
     else assert.equal(this.writers[way]?.write(envelope, null, undefined), 'accepted');
   }
 
@@ -118,15 +126,18 @@ test('what one look at the lanes has found is taken without another, replies inc
   );
 });
 
-test('edf: the earliest deadline first, those without one last and in order', () => {
+test('edf: the earliest deadline first; a message without one has that of a second after its acceptance', () => {
   fc.assert(
     fc.property(arrivals, (script) => {
       const rig = new Rig('edf');
       const sent = arrive(rig, script);
       assert.equal(rig.inbox.poll(), script.length);
-      const expected = [...sent].sort((a, b) =>
-        a.deadlineAtMs === b.deadlineAtMs ? a.enqueuedAtMs - b.enqueuedAtMs : a.deadlineAtMs - b.deadlineAtMs,
-      );
+      const by = ({ deadlineAtMs, enqueuedAtMs }: Envelope): number =>
+        Math.min(
+          deadlineAtMs,
+          deadlineAtMs === Number.POSITIVE_INFINITY ? enqueuedAtMs + impliedDeadlineMs : deadlineAtMs,
+        );
+      const expected = [...sent].sort((a, b) => by(a) - by(b));
       assert.deepEqual(ids(rig.drain()), ids(expected));
     }),
   );
@@ -160,6 +171,64 @@ test('priority is starvation-free: under an endless stream of urgent messages, a
     rig.inbox.chooseNext(true);
     if (rig.takeAndEnd().id === 1) return;
   }
+});
+
+test('edf is starvation-free: messages with deadlines hold up one without, or a timer, for a second at most', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0, 2),
+      fc.array(fc.record({ gapMs: fc.integer({ min: 1, max: 50 }), deadlineMs: fc.nat(400) }), {
+        minLength: 1,
+      }),
+      (way, script) => {
+        // Among the messages of an instance, and among the instances of a thread that is busy with one.
+        const rig = new Rig('edf');
+        const other = new Rig('fifo');
+        rig.send(way, { id: 1, enqueuedAtMs: 0 });
+        other.send(way, { id: 1, enqueuedAtMs: 0 });
+        other.inbox.poll();
+        let now = 0;
+        let isServed = false;
+        let isOtherServed = false;
+        for (let at = 0; now <= impliedDeadlineMs + 50; at++) {
+          const { gapMs, deadlineMs } = script[at % script.length] as (typeof script)[number];
+          now += gapMs;
+          rig.send(1, { id: 2, enqueuedAtMs: now, deadlineAtMs: now + deadlineMs });
+          rig.inbox.poll();
+          const rank = rig.inbox.chooseNext(true, 'edf');
+          isOtherServed ||= other.inbox.chooseNext(true, 'edf') < rank;
+          if (rig.takeAndEnd().id === 1) isServed = true;
+        }
+        assert.ok(isServed, 'a message starves among its own');
+        assert.ok(isOtherServed, 'an instance starves on its thread');
+      },
+    ),
+  );
+});
+
+test('messages from the same thread are bounded in every order, whether the inbox has looked at them or not', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('fifo', 'priority', 'edf'),
+      fc.array(fc.constantFrom('accept', 'accept', 'poll', 'take'), { minLength: 60, maxLength: 120 }),
+      (order, script) => {
+        const max = 5;
+        const inbox = new Inbox(order, max, 64);
+        let waiting = 0;
+        for (const step of script) {
+          if (step === 'accept') {
+            assert.equal(inbox.accept(new Envelope()), waiting < max);
+            waiting = Math.min(max, waiting + 1);
+            assert.equal(inbox.localCredit, max - waiting);
+          } else if (step === 'poll') assert.equal(inbox.poll(), waiting);
+          else if (inbox.chooseNext(true) !== Number.POSITIVE_INFINITY) {
+            inbox.take();
+            waiting--;
+          }
+        }
+      },
+    ),
+  );
 });
 
 test('replies are taken while no message may be, and messages wait', () => {

@@ -6,7 +6,8 @@
  *     an event that awaits a reply could not end otherwise.
  * I2. `fifo`: across all ways in, by the time of acceptance. `priority` and `edf`: waiting messages are moved
  *     into a local order; their slots stay theirs, so a replacement rebuilds that order by a scan.
- * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited.
+ * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited; by `edf`
+ *     one without a deadline, and a timer, has the rank of a deadline a second after its acceptance.
  */
 import type { QueueOrder } from '../model/index.ts';
 import { type LaneReader, rankOf } from '../transport/index.ts';
@@ -34,14 +35,16 @@ export class Inbox {
   readonly lanes: LaneReader[] = [];
   /** Replies and notices from other threads. */
   readonly replyLanes: LaneReader[] = [];
-  /** Messages and timer events from the same thread. */
+  /** Messages and timer events from the same thread, by {@link accept}. */
   readonly local: LocalQueue;
   /** Replies and notices from the same thread. */
   readonly localReplies: LocalQueue;
   readonly #waiting: Heap<WaitingMessage>;
+  /** How many of them came from the same thread: their bound is that of {@link local}. */
+  #waitingLocal = 0;
   readonly #closing = new Set<LaneReader>();
   #arrivals = 0;
-  /** Of the event that {@link take} took last: its lane, null for what came by reference, and its index there. */
+  /** Of the event that {@link take} took last: its lane, null for what came by reference, and its place there. */
   lane: LaneReader | null = null;
   index = 0;
   #from: From = From.nowhere;
@@ -55,6 +58,16 @@ export class Inbox {
     this.local = new LocalQueue(localMax);
     this.localReplies = new LocalQueue(repliesMax);
     this.#waiting = new Heap((a, b) => a.rank < b.rank || (a.rank === b.rank && a.arrival < b.arrival));
+  }
+
+  /** Messages that the same thread may send now. */
+  get localCredit(): number {
+    return Math.max(0, this.local.max - this.local.length - this.#waitingLocal);
+  }
+
+  /** Takes a message from the same thread; false where as many as may wait do. */
+  accept(envelope: Envelope): boolean {
+    return this.localCredit > 0 && this.local.push(envelope);
   }
 
   /** Looks at every lane. Answers how many messages wait (replies not counted). */
@@ -114,6 +127,7 @@ export class Inbox {
         this.#arrangeOne(envelope, lane, index);
       }
     }
+    this.#waitingLocal += this.local.length;
     while (this.local.length > 0) this.#arrangeOne(this.local.shift(), null, 0);
   }
 
@@ -206,7 +220,8 @@ export class Inbox {
         const { envelope, lane, index } = this.#waiting.pop() as WaitingMessage;
         this.lane = lane;
         this.index = index;
-        lane?.start(index, envelope);
+        if (lane === null) this.#waitingLocal--;
+        else lane.start(index, envelope);
         return envelope;
       }
       case From.nowhere:

@@ -6,7 +6,9 @@
  * I1. Every accepted message is ended exactly once, by {@link Endings.end}; what the thread held when it died is
  *     ended by the replacement ({@link Endings.recover}).
  * I2. One event at a time (`sync`), or up to `concurrency` in progress (`async`); replies are never held back.
- * I3. A reply is sent before its request is ended, so that a death in between yields a second, failed reply,
+ * I3. What is awaited ends by its promise or by the run limit, whichever comes first (`#inService`): what comes later
+ *     finds that it has ended.
+ * I4. A reply is sent before its request is ended, so that a death in between yields a second, failed reply,
  *     which the requester no longer knows, and never none.
  */
 import {
@@ -51,6 +53,8 @@ interface InService {
   readonly message: Envelope;
   readonly lane: LaneReader | null;
   readonly index: number;
+  /** When its run limit is over; `Infinity`: there is none, or its handler is done. */
+  readonly limitEndsAtMs: number;
 }
 
 const expired = shedCode('expired');
@@ -59,6 +63,7 @@ const handlerError = failedCode('handler-error');
 const decodeError = failedCode('decode-error');
 const replyLost = failedCode('reply-lost');
 const threadLost = failedCode('thread-lost');
+const runLimit = failedCode('run-limit');
 
 /** Between two attempts to send a reply for which there was no room, and when it is given up: milliseconds. */
 const replyRetryMs = 1;
@@ -117,11 +122,6 @@ export class Instance {
       replyCodec: port.reply === null ? null : createCodec(port.reply),
       isConnection: port.message.kind === 'connection',
     }));
-  }
-
-  /** Messages of a lane end in order where one is in service at a time and none overtakes. */
-  get isOrdered(): boolean {
-    return this.graph.order === 'fifo' && this.#concurrency === 1;
   }
 
   // ── taking events ────────────────────────────────────────────────────────────────────────────────────────
@@ -271,8 +271,10 @@ export class Instance {
     index: number,
     startedAt: number,
   ): void {
-    const service = this.#hold(message, lane, index);
-    /** False where the instance was removed meanwhile, and the message ended with it. */
+    const { runLimitMs } = this.graph;
+    const limitEndsAtMs = runLimitMs > 0 ? startedAt + runLimitMs : Number.POSITIVE_INFINITY;
+    const service = this.#hold({ message, lane, index, limitEndsAtMs });
+    /** False where the message has ended by its run limit, or with the instance. */
     const settle = (): boolean => {
       if (!this.#release(service)) return false;
       this.#recordService(this.thread.tick() - startedAt, 1);
@@ -281,18 +283,36 @@ export class Instance {
     };
     result.then(
       (value) => {
-        if (!settle()) return;
+        if (!settle()) return this.#countOrphan();
         this.#recordSojourn(message);
         this.#succeed(message, lane, index, this.ports[message.port] as LivePort, value);
       },
       (error) => {
         if (settle()) this.endings.fail(message, lane, index, handlerError, error);
+        else this.countError('handler whose message had ended', error);
       },
     );
   }
 
-  #hold(message: Envelope, lane: LaneReader | null, index: number): InService {
-    const service: InService = { message, lane, index };
+  /**
+   * Ends what is awaited beyond the run limit: nothing blocks the thread, so it need not be killed. The place of the
+   * message is free; its handler cannot be stopped, and what comes of it is ignored.
+   */
+  #endAwaited(nowMs: number): void {
+    for (const service of this.#inService) {
+      if (service.limitEndsAtMs > nowMs) continue;
+      this.#release(service);
+      const { runLimitMs } = this.graph;
+      const { message, lane, index } = service;
+      const error = new Error(`its handler was still awaited after ${runLimitMs} ms, its run limit`);
+      this.#recordService(nowMs - service.limitEndsAtMs + runLimitMs, 1);
+      this.#recordSojourn(message);
+      this.thread.reportError(this, 'run-limit', error);
+      this.endings.fail(message, lane, index, runLimit, error);
+    }
+  }
+
+  #hold(service: InService): InService {
     this.#inService.add(service);
     this.#setInProgress(this.inProgress + 1);
     return service;
@@ -337,7 +357,7 @@ export class Instance {
     value: unknown,
   ): void {
     const { thread } = this;
-    const service = this.#hold(message, lane, index);
+    const service = this.#hold({ message, lane, index, limitEndsAtMs: Number.POSITIVE_INFINITY });
     const endsAt = thread.time() + replyRetryMaxMs;
     const attempt = (): void => {
       if (!this.#inService.has(service)) return;
@@ -358,7 +378,7 @@ export class Instance {
   #runReply(envelope: Envelope, lane: LaneReader | null, index: number): void {
     const request = this.outbox.takeRequest(envelope.correlation, envelope.id);
     if (request === null) {
-      this.stats[InstanceFloat.orphanReplies] = (this.stats[InstanceFloat.orphanReplies] as number) + 1;
+      this.#countOrphan();
       return;
     }
     if (lane !== null) this.#countBytesIn(request.route.bytesFloat, lane.payloadBytes(index));
@@ -383,6 +403,10 @@ export class Instance {
     }
     this.current = null;
     this.#account(startedAt, 0);
+  }
+
+  #countOrphan(): void {
+    this.stats[InstanceFloat.orphans] = (this.stats[InstanceFloat.orphans] as number) + 1;
   }
 
   countError(what: string, error: unknown): void {
@@ -432,8 +456,14 @@ export class Instance {
     this.thread.requestTurn();
   }
 
-  /** Ends requests that have waited too long. */
-  expireRequests(nowMs: number): void {
+  /** Something here may have waited too long before long: a request for its reply, or a message for its handler. */
+  get mayExpire(): boolean {
+    return this.outbox.pendingRequests > 0 || (this.inProgress > 0 && this.graph.runLimitMs > 0);
+  }
+
+  /** Ends what has waited too long. */
+  expire(nowMs: number): void {
+    this.#endAwaited(nowMs);
     for (const request of this.outbox.takeExpired(nowMs)) {
       this.#runCallback(request.onReply, { outcome: 'timeout' }, request.cause);
     }

@@ -78,7 +78,7 @@ export class Outbox {
   /** Ends what is delayed, unsent: the instance goes for good. */
   discard(end: number): void {
     for (const entry of this.#delayed) {
-      entry.isCancelled = true;
+      this.#thread.cancel(entry);
       this.#thread.delayedCount--;
       this.#countEnd(end);
     }
@@ -173,7 +173,7 @@ export class Outbox {
     }
     if (local !== null) {
       envelope.payload = payload;
-      if (!local.inbox.local.push(envelope)) return this.#refuse('queue-full', endpoint);
+      if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
       local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
       thread.requestTurn();

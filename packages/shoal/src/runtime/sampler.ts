@@ -226,7 +226,7 @@ export class Sampler {
       resources: figures(stats, resourcesFloat, instance.msu.resources),
       counters: figures(stats, countersFloat, instance.counterNames),
       ports: ports(stats, instance.msu),
-      orphanReplies: stats[InstanceFloat.orphanReplies] as number,
+      orphans: stats[InstanceFloat.orphans] as number,
       noticesCoalesced: stats[InstanceFloat.noticesCoalesced] as number,
       noticesLost: stats[InstanceFloat.noticesLost] as number,
     };

@@ -71,7 +71,7 @@ export const InstanceFloat: Readonly<
     | 'windowSeen'
     | 'inService'
     | 'serviceMeanMs'
-    | 'orphanReplies'
+    | 'orphans'
     | 'noticesCoalesced'
     | 'noticesLost'
     | 'noticesKept'
@@ -99,8 +99,11 @@ export const InstanceFloat: Readonly<
   inService: scalars + 10,
   /** Exponentially weighted mean of the service time, weight 1/16. */
   serviceMeanMs: scalars + 11,
-  /** Replies to requests that are not known any more (timed out, or made by a predecessor). */
-  orphanReplies: scalars + 12,
+  /**
+   * Replies to requests that are not known any more (timed out, or made by a predecessor), and results of handlers
+   * whose message has ended.
+   */
+  orphans: scalars + 12,
   /** Error notices in whose place a newer one of the same key was sent; and those that are lost. */
   noticesCoalesced: scalars + 13,
   noticesLost: scalars + 14,

@@ -6,6 +6,7 @@ import { createSeededRandom } from '../model/index.ts';
 import { createMachineClock } from './clock.ts';
 import { Hosting } from './hosting.ts';
 import { loadApp } from './load-app.ts';
+import { MessageIds } from './message-ids.ts';
 import { currentThreadTid, pinThread, setThreadNice } from './native/index.ts';
 import { ThreadFloat, ThreadWord, viewThreadBlock } from './shared-block.ts';
 import { startThreadLoop } from './thread-loop.ts';
@@ -44,7 +45,7 @@ const thread = new ThreadRuntime({
   clock,
   scheduling: start.scheduling,
   random: createSeededRandom(start.seed),
-  generation: start.generation,
+  messageIds: new MessageIds(start.messageBlocks),
   observer: {
     onError: (instance, what, error) =>
       post({

@@ -19,8 +19,8 @@ export interface ThreadStart {
   readonly core: number;
   readonly nice: number;
   readonly scheduling: QueueOrder;
-  /** 0 for the first thread of this id, then 1, 2 … for its replacements. */
-  readonly generation: number;
+  /** Where its message ids come from (`message-ids.ts`). */
+  readonly messageBlocks: SharedArrayBuffer;
   readonly seed: number;
 }
 

@@ -12,10 +12,11 @@ import type { LaneWriter } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
 import { type DueEntry, DueHeap } from './due-heap.ts';
 import type { Instance } from './instance.ts';
+import type { MessageIds } from './message-ids.ts';
 import type { Route } from './route.ts';
 import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 
-/** Between two looks for requests that have timed out: they end at most this much late. */
+/** Between two looks for requests that have timed out, and for what is awaited too long: they end at most so much late. */
 const expiryPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
@@ -60,7 +61,7 @@ export class ThreadRuntime {
   #list: readonly Instance[] = [];
   #inTurn = false;
   #running = 0;
-  #messages: number;
+  readonly #messageIds: MessageIds;
   #rungAtMs = 0;
   /** Events since the bells were rung. */
   #sinceRing = 0;
@@ -77,8 +78,7 @@ export class ThreadRuntime {
     clock: Clock;
     scheduling: QueueOrder;
     random: () => number;
-    /** Differs between a thread and its replacement, so that message ids do not repeat. */
-    generation: number;
+    messageIds: MessageIds;
     observer: ThreadObserver;
   }) {
     this.id = options.id;
@@ -89,7 +89,7 @@ export class ThreadRuntime {
     this.#scheduling = options.scheduling;
     this.#observer = options.observer;
     this.nowMs = options.clock.now();
-    this.#messages = (options.generation * 1_024 + options.id) * 2 ** 36;
+    this.#messageIds = options.messageIds;
   }
 
   /** Milliseconds on the machine's clock; within a turn, as of the last event (cheap). */
@@ -104,7 +104,7 @@ export class ThreadRuntime {
   }
 
   nextMessageId(): number {
-    return ++this.#messages;
+    return this.#messageIds.next();
   }
 
   add(instance: Instance): void {
@@ -137,6 +137,10 @@ export class ThreadRuntime {
     const entry = this.#due.add(this.time() + delayMs, run);
     this.requestTurn();
     return entry;
+  }
+
+  cancel(entry: DueEntry): void {
+    this.#due.cancel(entry);
   }
 
   requestTurn(): void {
@@ -189,7 +193,7 @@ export class ThreadRuntime {
     this.block.floats[ThreadFloat.beatAt] = startedAt;
     if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
     const isExpiryDue = startedAt >= this.#nextExpiryMs;
-    if (isExpiryDue) this.#expireRequests(startedAt);
+    if (isExpiryDue) this.#expire(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
     const eventsMax = this.limits.turnMaxEvents;
     const scheduling = this.#scheduling;
@@ -260,10 +264,9 @@ export class ThreadRuntime {
     return first;
   }
 
-  #expireRequests(nowMs: number): void {
+  #expire(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
-    for (const instance of this.#list)
-      if (instance.outbox.pendingRequests > 0) instance.expireRequests(nowMs);
+    for (const instance of this.#list) if (instance.mayExpire) instance.expire(nowMs);
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
@@ -271,8 +274,7 @@ export class ThreadRuntime {
     const due = this.#due.nextDueAtMs();
     if (due <= this.#nextExpiryMs) return due;
     const list = this.#list;
-    for (let i = 0; i < list.length; i++)
-      if ((list[i] as Instance).outbox.pendingRequests > 0) return this.#nextExpiryMs;
+    for (let i = 0; i < list.length; i++) if ((list[i] as Instance).mayExpire) return this.#nextExpiryMs;
     return due;
   }
 }

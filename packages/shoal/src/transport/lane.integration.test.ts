@@ -17,8 +17,8 @@ const kills = import.meta.url.endsWith('.ts') ? 30 : 200;
 type Role = LaneEndStart['role'];
 
 class Rig {
-  readonly lanes: readonly LaneMemory[] = [0, 1].map(() =>
-    createLaneMemory({ slots: 64, maxMessages: 64, spillBytes: 16_384, messageMaxBytes: 8_192 }),
+  readonly lanes: readonly LaneMemory[] = [true, false].map((isOrdered) =>
+    createLaneMemory({ isOrdered, slots: 64, maxMessages: 64, spillBytes: 16_384, messageMaxBytes: 8_192 }),
   );
   readonly handled = this.lanes.map(() => new SharedArrayBuffer(messagesMax + 1));
   readonly poison = this.lanes.map(() => new SharedArrayBuffer(messagesMax + 1));

@@ -7,6 +7,7 @@ import {
   doneCode,
   ends,
   failedCode,
+  impliedDeadlineMs,
   type LaneBounds,
   LaneProbe,
   LaneReader,
@@ -15,7 +16,14 @@ import {
 } from './lane.ts';
 
 const codec = createCodec({ kind: 'bytes', fields: null });
-const small: LaneBounds = { slots: 8, maxMessages: 8, spillBytes: 4_096, messageMaxBytes: 2_048 };
+const small: LaneBounds = {
+  isOrdered: true,
+  slots: 8,
+  maxMessages: 8,
+  spillBytes: 4_096,
+  messageMaxBytes: 2_048,
+};
+const unordered: LaneBounds = { ...small, isOrdered: false };
 const nearWrap = 2 ** 31 - 5;
 
 function header(id: number): Envelope {
@@ -48,7 +56,7 @@ test('a message arrives with its whole header and payload', () => {
     correlation: -1,
   });
   assert.equal(new LaneWriter(memory).write(sent, codec, payload(1, 90)), 'accepted');
-  const reader = new LaneReader(memory, true);
+  const reader = new LaneReader(memory);
   assert.equal(reader.poll(), 1);
   const got = new Envelope();
   const index = reader.take(got);
@@ -65,7 +73,7 @@ test('a full lane refuses, a too large message is refused, and both are accepted
   }
   assert.equal(writer.credit(), 0);
   assert.equal(writer.write(header(8), codec, payload(8, 1)), 'queue-full');
-  const reader = new LaneReader(memory, true);
+  const reader = new LaneReader(memory);
   reader.poll();
   reader.finish(reader.take(new Envelope()), doneCode);
   assert.equal(writer.write(header(8), codec, payload(8, 2_049)), 'too-large');
@@ -87,7 +95,7 @@ test('a full spill area refuses large messages only, and gives way when they end
   assert.equal(writer.write(header(1), codec, payload(1, 2_048)), 'accepted');
   assert.equal(writer.write(header(2), codec, payload(2, 200)), 'queue-full');
   assert.equal(writer.write(header(2), codec, payload(2, 100)), 'accepted');
-  const reader = new LaneReader(memory, true);
+  const reader = new LaneReader(memory);
   reader.poll();
   reader.finish(reader.take(new Envelope()), doneCode);
   assert.equal(writer.write(header(3), codec, payload(3, 2_000)), 'accepted');
@@ -99,20 +107,75 @@ test('a payload that its codec refuses leaves the lane as it was', () => {
   assert.throws(() => writer.write(header(0), codec, 'not bytes'), TypeError);
   assert.equal(writer.pending(), 0);
   assert.equal(writer.write(header(1), codec, payload(1, 1_000)), 'accepted');
-  const reader = new LaneReader(memory, true);
+  const reader = new LaneReader(memory);
   assert.equal(reader.poll(), 1);
   assert.deepEqual(reader.payload(reader.take(new Envelope()), codec), payload(1, 1_000));
 });
 
-test('ranks: fifo by time, priority by time less a second a step, edf by deadline with none last', () => {
+test('ranks: fifo by time, priority by time less a second a step, edf by deadline or an implied one', () => {
   assert.equal(rankOf('fifo', 50, 9, 3), 50);
   assert.ok(rankOf('priority', 1_500, 1, 0) < rankOf('priority', 600, 0, 0));
   assert.ok(rankOf('priority', 1_500, 1, 0) > rankOf('priority', 499, 0, 0), 'waiting overtakes priority');
   assert.ok(rankOf('edf', 0, 0, 10) < rankOf('edf', 0, 0, 11));
-  const thirtyYearsMs = 30 * 365 * 86_400_000;
   const none = Number.POSITIVE_INFINITY;
-  assert.ok(rankOf('edf', 0, 0, thirtyYearsMs) < rankOf('edf', 0, 0, none));
-  assert.ok(rankOf('edf', thirtyYearsMs, 0, none) < rankOf('edf', thirtyYearsMs + 0.001, 0, none));
+  assert.ok(rankOf('edf', 50, 0, 49 + impliedDeadlineMs) < rankOf('edf', 50, 0, none));
+  assert.ok(rankOf('edf', 50, 0, none) < rankOf('edf', 50, 0, 51 + impliedDeadlineMs));
+});
+
+test('a message that does not end costs its own place and no other, in messages and in bytes', () => {
+  for (const bounds of [unordered, { ...unordered, maxMessages: 3 }]) {
+    const memory = createLaneMemory(bounds);
+    const writer = new LaneWriter(memory);
+    let reader = new LaneReader(memory);
+    const envelope = new Envelope();
+    assert.equal(writer.write(header(1), codec, payload(1, 10)), 'accepted');
+    reader.poll();
+    const stuck = reader.take(envelope);
+    for (let id = 2; id < 100; id++) {
+      assert.equal(writer.credit(), bounds.maxMessages - 1);
+      assert.equal(writer.write(header(id), codec, payload(id, 1_500)), 'accepted', `message ${id}`);
+      reader.poll();
+      const place = reader.take(envelope);
+      assert.equal(envelope.id, id);
+      assert.deepEqual(reader.payload(place, codec), payload(id, 1_500));
+      reader.finish(place, doneCode);
+    }
+    assert.equal(writer.pending(), 1);
+    // Nor is it forgotten, whatever has gone past it.
+    reader = new LaneReader(memory);
+    assert.deepEqual(reader.recover(), [stuck]);
+    reader.readHeader(stuck, envelope);
+    assert.equal(envelope.id, 1);
+    assert.deepEqual(reader.payload(stuck, codec), payload(1, 10));
+    reader.finishRecovered(stuck, failedCode('thread-lost'));
+    assert.equal(writer.pending(), 0);
+  }
+});
+
+test('what waits out of order is found by the next reader, however much has overtaken it, oldest first', () => {
+  const memory = createLaneMemory(unordered);
+  const writer = new LaneWriter(memory);
+  let reader = new LaneReader(memory);
+  for (const id of [1, 2, 3]) writer.write(header(id), codec, payload(id, 1));
+  reader.poll();
+  for (let kept = 0; kept < 3; kept++) reader.advanceNext();
+  for (let id = 4; id < 50; id++) {
+    writer.write(header(id), codec, payload(id, 1));
+    reader.poll();
+    reader.finish(reader.take(new Envelope()), doneCode);
+  }
+  writer.write(header(50), codec, payload(50, 1));
+  reader = new LaneReader(memory);
+  assert.deepEqual(reader.recover(), []);
+  writer.write(header(51), codec, payload(51, 1));
+  assert.equal(reader.poll(), 5);
+  const found: number[] = [];
+  while (reader.waiting > 0) {
+    const envelope = new Envelope();
+    reader.take(envelope);
+    found.push(envelope.id);
+  }
+  assert.deepEqual(found, [1, 2, 3, 50, 51]);
 });
 
 type Step =
@@ -165,9 +228,9 @@ class LaneModel {
 
   constructor(isOrdered: boolean, first: number, bounds: LaneBounds = small) {
     this.isOrdered = isOrdered;
-    this.memory = createLaneMemory(bounds, first);
+    this.memory = createLaneMemory({ ...bounds, isOrdered }, first);
     this.writer = new LaneWriter(this.memory);
-    this.reader = new LaneReader(this.memory, isOrdered);
+    this.reader = new LaneReader(this.memory);
     this.probe = new LaneProbe(this.memory);
   }
 
@@ -189,11 +252,9 @@ class LaneModel {
     }
   }
 
-  /** Messages that still need their slot: from the oldest that has not ended. */
+  /** Messages that still need their slot, in whatever order the others end. */
   get held(): number {
-    let oldest = 0;
-    while (this.endedAt.has(oldest)) oldest++;
-    return this.accepted.length - oldest;
+    return this.accepted.length - this.endedAt.size;
   }
 
   write(length: number): void {
@@ -317,9 +378,12 @@ function withFuses(run: () => void): void {
   }
 }
 
-/** A life of a lane whose ends die again and again; answers how many deaths there were. */
+/**
+ * A life of a lane whose ends die again and again; answers how many deaths there were. In an unordered lane the reader
+ * keeps one message in service, and one aside, while others go past them, for as long as it lives.
+ */
 function liveAndDie(isOrdered: boolean, first: number, lengths: readonly number[], fuses: number[]): number {
-  const memory = createLaneMemory(small, first);
+  const memory = createLaneMemory({ ...small, isOrdered }, first);
   const probe = new LaneProbe(memory);
   const handled = new Map<number, number>();
   const told = new Set<number>();
@@ -361,51 +425,74 @@ function liveAndDie(isOrdered: boolean, first: number, lengths: readonly number[
     }
     return true;
   };
-  const drain = (): void => {
-    let reader = revive(new LaneReader(memory, isOrdered));
-    const running: { index: number; id: number }[] = [];
-    for (;;) {
-      try {
-        while (reader.poll() > 0 || running.length > 0) {
-          const concurrency = isOrdered ? 1 : 3;
-          while (reader.waiting > 0 && running.length < concurrency) {
-            const envelope = new Envelope();
-            const index = reader.take(envelope);
-            const { id } = envelope;
-            assert.deepEqual(reader.payload(index, codec), payload(id, lengths[id - 1] as number));
-            handled.set(id, (handled.get(id) ?? 0) + 1);
-            running.push({ index, id });
-          }
-          // Last in, first out: the awkward order.
-          const ending = running.pop();
-          if (ending !== undefined) {
-            told.add(ending.id);
-            reader.finish(ending.index, doneCode);
-          }
+  let reader = revive(new LaneReader(memory));
+  let running: { place: number; id: number }[] = [];
+  let aside: number[] = [];
+  const begin = (place: number, envelope: Envelope): void => {
+    const { id } = envelope;
+    assert.deepEqual(reader.payload(place, codec), payload(id, lengths[id - 1] as number));
+    handled.set(id, (handled.get(id) ?? 0) + 1);
+    running.push({ place, id });
+  };
+  const serve = (isLast: boolean): void => {
+    const envelope = new Envelope();
+    const concurrency = isOrdered ? 1 : 3;
+    const held = isOrdered || isLast ? 0 : 1;
+    while (reader.poll() > 0 || running.length > held || (isLast && aside.length > 0)) {
+      if (held > 0 && running.length === 1 && aside.length === 0 && reader.waiting > 0)
+        aside.push(reader.advanceNext());
+      if (isLast) {
+        for (const place of aside.splice(0)) {
+          reader.start(place, envelope);
+          begin(place, envelope);
         }
-        return;
-      } catch (error) {
-        die(error);
-        running.length = 0;
-        for (;;) {
-          reader = revive(new LaneReader(memory, isOrdered));
-          try {
-            for (const index of reader.recover()) {
-              const envelope = new Envelope();
-              reader.readHeader(index, envelope);
-              told.add(envelope.id);
-              reader.finishRecovered(index, failedCode('thread-lost'));
-            }
-            break;
-          } catch (again) {
-            die(again);
-          }
-        }
+      }
+      while (reader.waiting > 0 && running.length < concurrency) begin(reader.take(envelope), envelope);
+      // Last in, first out: the awkward order.
+      const ending = running.length > held ? running.pop() : undefined;
+      if (ending !== undefined) {
+        told.add(ending.id);
+        reader.finish(ending.place, doneCode);
       }
     }
   };
-  while (!writeAll()) drain();
-  drain();
+  const recover = (): void => {
+    running = [];
+    aside = [];
+    for (;;) {
+      reader = revive(new LaneReader(memory));
+      try {
+        for (const place of reader.recover()) {
+          const envelope = new Envelope();
+          reader.readHeader(place, envelope);
+          told.add(envelope.id);
+          reader.finishRecovered(place, failedCode('thread-lost'));
+        }
+        return;
+      } catch (again) {
+        die(again);
+      }
+    }
+  };
+  const drain = (isLast: boolean): void => {
+    for (;;) {
+      try {
+        return serve(isLast);
+      } catch (error) {
+        die(error);
+        // The other end lives on meanwhile, and finds slots that have ended.
+        writeAll();
+        recover();
+      }
+    }
+  };
+  let refused = -1;
+  while (!writeAll()) {
+    // What is held may hold the bytes that the next one needs.
+    drain(refused === next);
+    refused = next;
+  }
+  drain(true);
   const { accepted, waiting, ended } = probe.read();
   assert.equal(accepted, acceptedIds.length);
   assert.equal(waiting, 0, 'every accepted message ended once');
@@ -427,7 +514,7 @@ for (const isOrdered of [true, false]) {
   const reader = isOrdered ? 'ordered' : 'unordered';
   test(`death before any store of either end loses nothing and repeats nothing (${reader} reader)`, () => {
     withFuses(() => {
-      const lengths = [1, 300, 2_000, 0, 1_500, 900, 10, 10, 10, 2_048, 10, 700];
+      const lengths = [1, 300, 2_000, 0, 1_500, 900, 10, 10, 10, 2_048, 10, 700, 5, 1_200, 0, 900, 30, 200];
       for (const first of [0, nearWrap]) {
         let deaths = 0;
         while (liveAndDie(isOrdered, first, lengths, [deaths]) === 1) deaths++;

@@ -1,10 +1,10 @@
 /**
  * A lane: the queue from one sending thread to one receiving instance, in shared memory, so that it outlives both.
  *
- *   memory ┌ header ──────────────────────────────┐┌ slots ───────────┐┌ states ──┐┌ spill ──────────┐
- *          │ head │ (producer)                    ││ N × 256 bytes:   ││ N words  ││ payloads that   │
- *          │ cursor │ counters (consumer)         ││ header + payload ││          ││ do not fit      │
- *          └──────────────────────────────────────┘└──────────────────┘└──────────┘└─────────────────┘
+ *   memory ┌ header ──────────────────────────────┐┌ slots ───────────┐┌ states ┐┌ order ┐┌ spill ──────────┐
+ *          │ head │ (producer)                    ││ N × 256 bytes:   ││ N words││ N words││ payloads that   │
+ *          │ cursor │ counters (consumer)         ││ header + payload ││        ││       ││ do not fit      │
+ *          └──────────────────────────────────────┘└──────────────────┘└────────┘└───────┘└─────────────────┘
  *
  * Who may call: one {@link LaneWriter} in the sending thread, one {@link LaneReader} in the thread of the
  * instance. After a thread has died (and only then) its replacement makes a new writer or reader on the same
@@ -12,16 +12,19 @@
  *
  * I1. No word of the memory is written by two threads.
  * I2. A message is accepted when `head` is stored; before that it does not exist.
- * I3. `cursor` is `2·index + running`: every message below `index` has ended. An odd cursor after the death of the
- *     consumer names the message that was in service: the poison message.
- * I4. Ends may come out of order (priorities, concurrency): then each slot's state word tells running from ended,
- *     and `index` is the lowest message that has not ended.
- * I5. A message is counted before its end is marked, so counters are ahead of marks by at most one message,
- *     whenever the consumer dies; {@link LaneReader.recover} settles which. Where several are in service, the
- *     consumer writes down which one it is about to count.
- * I6. Payloads in the spill area belong to their slot and are freed when `index` passes it: nothing leaks.
+ * I3. `cursor` is `2·ended + running`: so many messages have ended. In an ordered lane they are the first, and an odd
+ *     cursor after the death of the consumer names the message that was in service: the poison message.
+ * I4. In an unordered lane (priorities, concurrency) ends come out of order. There a message takes any slot whose last
+ *     message has ended, so that one that does not end costs one slot and no more; `order` says which slot, until the
+ *     consumer has taken the message. Each slot has a tag (producer) that names its message, and a state (consumer)
+ *     that says whether the message of that name is running or has ended.
+ * I5. A message is counted before its end is marked, in its state and then in `cursor`: so counters are ahead of
+ *     either by at most one message, whenever the consumer dies; {@link LaneReader.recover} settles which. Where
+ *     several are in service, the consumer writes down which one it is about to count.
+ * I6. Payloads in the spill area belong to their slot and are freed when its message ends, but in the order in which
+ *     they came: nothing leaks. The producer finds out when it needs room.
  *
- * Indices count modulo 2^31; a lane holds far fewer.
+ * Messages are numbered modulo 2^31. A lane holds far fewer, and none is overtaken by so many.
  */
 import {
   failureReasons,
@@ -40,7 +43,7 @@ const headWord = 0;
 /** Index of the first message, written when the memory is made. */
 const firstWord = 1;
 const cursorWord = 16;
-/** The message whose end is being counted (consumer; only where ends come out of order). */
+/** The slot of the message whose end is being counted (consumer; only where ends come out of order). */
 const endingWord = 17;
 /** 64-bit floats from here: counters by outcome, written by the consumer. */
 const countersFloat = 16;
@@ -59,8 +62,13 @@ const senderWord = 13;
 const originWord = 14;
 const correlationWord = 15;
 const priorityWord = 16;
-const priorCountWord = 17;
+/** Number of the slot's message plus one; written last. Unordered lanes only. */
+const tagWord = 17;
 const priorWord = 18;
+/** Bits of the word of the kind. */
+const portShift = 8;
+const priorCountShift = 24;
+const tracedBit = 1 << 30;
 const inlineOffset = (priorWord + provenanceMax) * 4;
 const inlineMax = slotBytes - inlineOffset;
 
@@ -74,11 +82,8 @@ export const shedCode = (reason: (typeof sheddingReasons)[number]): number =>
 
 /** Waiting time that is worth one step of priority, so that nothing starves: milliseconds. */
 export const priorityAgeMs = 1_000;
-/**
- * Messages without a deadline come after all with one, in order of acceptance. 30 years of uptime; larger, the sum would
- * lose the microseconds in which that order is.
- */
-const noDeadlineRank = 1e12;
+/** By deadline, a message without one ranks as if it had so many milliseconds: it would starve behind those that have. */
+export const impliedDeadlineMs = 1_000;
 
 /** What messages are compared by in an order: the smaller is sooner. Milliseconds of the machine's clock, shifted. */
 export function rankOf(
@@ -93,7 +98,7 @@ export function rankOf(
     case 'priority':
       return enqueuedAtMs - priority * priorityAgeMs;
     case 'edf':
-      return deadlineAtMs === Number.POSITIVE_INFINITY ? noDeadlineRank + enqueuedAtMs : deadlineAtMs;
+      return deadlineAtMs === Number.POSITIVE_INFINITY ? enqueuedAtMs + impliedDeadlineMs : deadlineAtMs;
   }
 }
 
@@ -105,6 +110,8 @@ export interface LaneMemory {
    */
   readonly id: number;
   readonly buffer: SharedArrayBuffer;
+  /** Messages end in the order in which they are taken, one at a time. */
+  readonly isOrdered: boolean;
   /** Slots; a power of two. */
   readonly slots: number;
   /** Messages that may wait or be in service; at most `slots`. */
@@ -120,7 +127,7 @@ let lanesMade = 0;
 
 /** Makes the memory of a lane. Pages that are never touched cost nothing. `first`: index of the first message. */
 export function createLaneMemory(bounds: LaneBounds, first = 0): LaneMemory {
-  const size = headerBytes + bounds.slots * (slotBytes + 4) + bounds.spillBytes;
+  const size = headerBytes + bounds.slots * (slotBytes + 8) + bounds.spillBytes;
   const buffer = new SharedArrayBuffer(size);
   if (first !== 0) {
     const words = new Int32Array(buffer);
@@ -128,7 +135,9 @@ export function createLaneMemory(bounds: LaneBounds, first = 0): LaneMemory {
     words[firstWord] = first;
     words[cursorWord] = first << 1;
     const states = (headerBytes + bounds.slots * slotBytes) >>> 2;
-    words.fill(endedState((first - 1) & indexMask), states, states + bounds.slots);
+    words.fill(endedState(first), states, states + bounds.slots);
+    for (let slot = 0; slot < bounds.slots; slot++)
+      words[((headerBytes + slot * slotBytes) >>> 2) + tagWord] = first;
   }
   return { ...bounds, id: ++lanesMade, buffer };
 }
@@ -141,6 +150,7 @@ abstract class LaneView {
   protected readonly bytes: Buffer;
   protected readonly slotMask: number;
   protected readonly statesWord: number;
+  protected readonly orderWord: number;
   protected readonly spillOffset: number;
 
   constructor(memory: LaneMemory) {
@@ -150,11 +160,39 @@ abstract class LaneView {
     this.bytes = Buffer.from(memory.buffer);
     this.slotMask = memory.slots - 1;
     this.statesWord = (headerBytes + memory.slots * slotBytes) >>> 2;
-    this.spillOffset = headerBytes + memory.slots * (slotBytes + 4);
+    this.orderWord = this.statesWord + memory.slots;
+    this.spillOffset = headerBytes + memory.slots * (slotBytes + 8);
   }
 
-  protected slotBase(index: number): number {
-    return headerBytes + (index & this.slotMask) * slotBytes;
+  protected slotBase(place: number): number {
+    return headerBytes + (place & this.slotMask) * slotBytes;
+  }
+
+  protected tag(slot: number): number {
+    return this.words[(this.slotBase(slot) >>> 2) + tagWord] as number;
+  }
+
+  protected state(slot: number): number {
+    return Atomics.load(this.words, this.statesWord + slot);
+  }
+
+  /**
+   * Of an unordered lane: slots whose message is accepted and has not ended, the oldest first. `head`: what is not
+   * accepted by then does not count.
+   */
+  protected live(head: number): number[] {
+    const slots: number[] = [];
+    const ages = new Map<number, number>();
+    for (let slot = 0; slot < this.memory.slots; slot++) {
+      const state = this.state(slot);
+      const tag = this.tag(slot);
+      if (state === endedState(tag)) continue;
+      const isLater = ((tag - head - 1) & indexMask) < this.memory.slots;
+      if (isLater && state !== runningState(tag)) continue;
+      ages.set(slot, (head - tag) & indexMask);
+      slots.push(slot);
+    }
+    return slots.sort((a, b) => (ages.get(b) as number) - (ages.get(a) as number));
   }
 }
 
@@ -166,25 +204,34 @@ export class LaneWriter extends LaneView {
   /** Encoded size of the payload that was accepted last. */
   writtenBytes = 0;
   #head: number;
-  /** Last known `index` of the consumer: reloaded only when the lane looks full. */
-  #consumed: number;
+  /** Messages that have ended, as last known: reloaded only when the lane looks full. */
+  #ended: number;
+  /** The slot that was used last, where any may be used. */
+  #slot = 0;
   /** Spill positions only grow; the offset is the position modulo the size. One per slot: where its payload begins. */
   readonly #spillStart: Float64Array;
   #spillHead = 0;
+  /** Where the oldest payload began that is still needed, as last known. */
+  #spillTail = 0;
   #scratch: Buffer | null = null;
 
   constructor(memory: LaneMemory) {
     super(memory);
     this.#spillStart = new Float64Array(memory.slots);
     this.#head = Atomics.load(this.words, headWord);
-    this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
+    this.#ended = this.#loadEnded();
+    if (!memory.isOrdered) this.#withdrawUnaccepted();
     this.#rebuildSpill();
+  }
+
+  #loadEnded(): number {
+    return Atomics.load(this.words, cursorWord) >>> 1;
   }
 
   /** Messages accepted and not ended. */
   pending(): number {
-    this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
-    return (this.#head - this.#consumed) & indexMask;
+    this.#ended = this.#loadEnded();
+    return (this.#head - this.#ended) & indexMask;
   }
 
   /** Messages that fit now. */
@@ -199,11 +246,12 @@ export class LaneWriter extends LaneView {
   write(header: Envelope, codec: Codec | null, payload: unknown, reserve = 0): WriteResult {
     const head = this.#head;
     const max = this.memory.maxMessages - reserve;
-    if (((head - this.#consumed) & indexMask) >= max) {
-      this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
-      if (((head - this.#consumed) & indexMask) >= max) return 'queue-full';
+    if (((head - this.#ended) & indexMask) >= max) {
+      this.#ended = this.#loadEnded();
+      if (((head - this.#ended) & indexMask) >= max) return 'queue-full';
     }
-    const base = this.slotBase(head);
+    const slot = this.memory.isOrdered ? head & this.slotMask : this.#findFree();
+    const base = this.slotBase(slot);
     const w = base >>> 2;
     const words = this.words;
     let spillHead = this.#spillHead;
@@ -221,7 +269,7 @@ export class LaneWriter extends LaneView {
         spillHead = this.#spillHead - length;
       }
     }
-    this.#spillStart[head & this.slotMask] = spillHead;
+    this.#spillStart[slot] = spillHead;
     const f = base >>> 3;
     const floats = this.floats;
     floats[f + enqueuedAtFloat] = header.enqueuedAtMs;
@@ -229,20 +277,46 @@ export class LaneWriter extends LaneView {
     floats[f + flowKeyFloat] = header.flowKey;
     floats[f + clientKeyFloat] = header.clientKey;
     floats[f + idFloat] = header.id;
-    words[w + kindWord] = header.kind | (header.port << 8) | (header.isTraced ? 1 << 30 : 0);
+    const prior = header.prior;
+    words[w + kindWord] =
+      header.kind |
+      (header.port << portShift) |
+      (prior.length << priorCountShift) |
+      (header.isTraced ? tracedBit : 0);
     words[w + lengthWord] = length;
     words[w + spillWord] = spill;
     words[w + senderWord] = header.sender;
     words[w + originWord] = header.origin;
     words[w + correlationWord] = header.correlation;
     words[w + priorityWord] = header.priority;
-    const prior = header.prior;
-    words[w + priorCountWord] = prior.length;
     for (let i = 0; i < prior.length; i++) words[w + priorWord + i] = prior[i] as number;
     this.#head = (head + 1) & indexMask;
+    if (!this.memory.isOrdered) {
+      this.#slot = slot;
+      words[this.orderWord + (head & this.slotMask)] = slot;
+      words[w + tagWord] = this.#head;
+    }
     Atomics.store(words, headWord, this.#head);
     this.writtenBytes = length;
     return 'accepted';
+  }
+
+  /** A slot of an unordered lane whose message has ended. There is one: fewer messages than slots have not. */
+  #findFree(): number {
+    let slot = this.#slot;
+    do slot = (slot + 1) & this.slotMask;
+    while (this.state(slot) !== endedState(this.tag(slot)));
+    return slot;
+  }
+
+  /** A predecessor died between naming a message and accepting it (I2): its slot is free again. */
+  #withdrawUnaccepted(): void {
+    const next = (this.#head + 1) & indexMask;
+    for (let slot = 0; slot < this.memory.slots; slot++) {
+      const state = this.state(slot);
+      if (this.tag(slot) !== next || state === endedState(next) || state === runningState(next)) continue;
+      this.words[(this.slotBase(slot) >>> 2) + tagWord] = state >>> 1;
+    }
   }
 
   /** Encodes a payload that does not fit a slot; null where it is larger than a message may be. */
@@ -255,78 +329,104 @@ export class LaneWriter extends LaneView {
   /** Reserves contiguous bytes of the spill area: their offset, or -1 where it is full. */
   #reserveSpill(length: number): number {
     const size = this.memory.spillBytes;
-    this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
-    const isEmpty = this.#consumed === this.#head;
-    // An empty area is used from its start again, so that a quiet lane touches few pages.
-    if (isEmpty) this.#spillHead = 0;
-    const tail = isEmpty ? 0 : (this.#spillStart[this.#consumed & this.slotMask] as number);
+    this.#ended = this.#loadEnded();
+    if (this.#ended === this.#head) {
+      // An empty area is used from its start again, so that a quiet lane touches few pages.
+      this.#spillHead = 0;
+      this.#spillTail = 0;
+    }
     let start = this.#spillHead;
     if ((start % size) + length > size) start += size - (start % size);
-    if (start + length - tail > size) return -1;
+    if (start + length - this.#spillTail > size) this.#spillTail = this.#findSpillTail();
+    if (start + length - this.#spillTail > size) return -1;
     this.#spillHead = start + length;
     return start % size;
+  }
+
+  /** Where the oldest payload begins that is still needed. The lane is not empty. */
+  #findSpillTail(): number {
+    if (this.memory.isOrdered) return this.#spillStart[this.#ended & this.slotMask] as number;
+    let tail = this.#spillHead;
+    for (let slot = 0; slot < this.memory.slots; slot++) {
+      if (this.state(slot) === endedState(this.tag(slot))) continue;
+      if ((this.words[(this.slotBase(slot) >>> 2) + spillWord] as number) < 0) continue;
+      tail = Math.min(tail, this.#spillStart[slot] as number);
+    }
+    return tail;
   }
 
   /** A new writer on the memory of a dead one: finds out which spill bytes are in use. */
   #rebuildSpill(): void {
     const size = this.memory.spillBytes;
+    const pending = (this.#head - this.#ended) & indexMask;
+    const slots = this.memory.isOrdered
+      ? Array.from({ length: pending }, (_, i) => (this.#ended + i) & this.slotMask)
+      : this.live(this.#head);
     let position = 0;
-    for (let index = this.#consumed; index !== this.#head; index = (index + 1) & indexMask) {
-      const w = this.slotBase(index) >>> 2;
+    for (const slot of slots) {
+      const w = this.slotBase(slot) >>> 2;
       const spill = this.words[w + spillWord] as number;
       if (spill >= 0) {
         const offset = position % size;
         position += spill >= offset ? spill - offset : size - offset + spill;
       }
-      this.#spillStart[index & this.slotMask] = position;
+      this.#spillStart[slot] = position;
       if (spill >= 0) position += this.words[w + lengthWord] as number;
     }
     this.#spillHead = position;
   }
 }
 
-/** The receiving end. `isOrdered`: messages end in the order in which they are taken, one at a time. */
+/**
+ * The receiving end. It names a message by its place: in an ordered lane its number, in an unordered one its slot,
+ * which is its own until it has ended.
+ */
 export class LaneReader extends LaneView {
-  readonly isOrdered: boolean;
   #head = 0;
-  /** Lowest message that has not ended. */
-  #index: number;
+  /** Messages that have ended: in an ordered lane, the number of the lowest that has not. */
+  #ended: number;
   /** Next message to be taken, where messages are taken in order. */
   #next: number;
+  /** Of an unordered lane: what a dead reader has left waiting, the oldest last. */
+  #left: number[] = [];
 
-  constructor(memory: LaneMemory, isOrdered: boolean) {
+  constructor(memory: LaneMemory) {
     super(memory);
-    this.isOrdered = isOrdered;
-    this.#index = Atomics.load(this.words, cursorWord) >>> 1;
-    this.#next = this.#index;
-    this.#head = this.#index;
+    this.#ended = Atomics.load(this.words, cursorWord) >>> 1;
+    this.#next = this.#ended;
+    this.#head = this.#ended;
+    if (memory.isOrdered) return;
+    this.#head = Atomics.load(this.words, headWord);
+    this.#next = this.#head;
+    if (this.#head === this.#ended) return;
+    this.#left = this.live(this.#head).filter((slot) => this.state(slot) !== runningState(this.tag(slot)));
+    this.#left.reverse();
   }
 
   /** Sees what has been accepted since; answers how many messages wait. */
   poll(): number {
     this.#head = Atomics.load(this.words, headWord);
-    this.#skipEnded();
-    return (this.#head - this.#next) & indexMask;
+    return this.waiting;
   }
 
   /** Messages seen by the last poll and not taken. */
   get waiting(): number {
-    return (this.#head - this.#next) & indexMask;
+    return this.#left.length + ((this.#head - this.#next) & indexMask);
   }
 
-  /** Index of the next message to take. */
-  get next(): number {
-    return this.#next;
+  #nextPlace(): number {
+    if (this.memory.isOrdered) return this.#next;
+    return this.#left.at(-1) ?? (this.words[this.orderWord + (this.#next & this.slotMask)] as number);
   }
 
   /** When the next message was accepted. There must be one. */
   nextEnqueuedAtMs(): number {
-    return this.floats[(this.slotBase(this.#next) >>> 3) + enqueuedAtFloat] as number;
+    return this.floats[(this.slotBase(this.#nextPlace()) >>> 3) + enqueuedAtFloat] as number;
   }
 
   /** Rank of the next message in an order ({@link rankOf}). There must be one. */
   nextRank(order: QueueOrder): number {
-    const base = this.slotBase(this.#next);
+    const base = this.slotBase(this.#nextPlace());
     const f = base >>> 3;
     return rankOf(
       order,
@@ -336,66 +436,49 @@ export class LaneReader extends LaneView {
     );
   }
 
-  /** Takes the next message into service. In an ordered lane this marks it as running (I3). */
+  /** Takes the next message into service. Answers its place. */
   take(envelope: Envelope): number {
-    const index = this.#next;
-    this.#next = (index + 1) & indexMask;
-    if (this.isOrdered) Atomics.store(this.words, cursorWord, ((index << 1) | 1) >>> 0);
-    else {
-      Atomics.store(this.words, this.statesWord + (index & this.slotMask), runningState(index));
-      this.#skipEnded();
-    }
-    this.readHeader(index, envelope);
-    return index;
+    const place = this.advanceNext();
+    this.start(place, envelope);
+    return place;
   }
 
-  /** Takes a message out of order: {@link advanceNext} has made it known to the caller before. */
-  start(index: number, envelope: Envelope): void {
-    Atomics.store(this.words, this.statesWord + (index & this.slotMask), runningState(index));
-    this.readHeader(index, envelope);
+  /** Takes a message into service that {@link advanceNext} has made known to the caller: marks it as running. */
+  start(place: number, envelope: Envelope): void {
+    if (this.memory.isOrdered) Atomics.store(this.words, cursorWord, ((place << 1) | 1) >>> 0);
+    else Atomics.store(this.words, this.statesWord + place, runningState(this.tag(place)));
+    this.readHeader(place, envelope);
   }
 
-  /** Lets the caller keep the next message in an order of its own. Answers its index. */
+  /** Lets the caller keep the next message in an order of its own. Answers its place. */
   advanceNext(): number {
-    const index = this.#next;
-    this.#next = (index + 1) & indexMask;
-    this.#skipEnded();
-    return index;
+    const place = this.#nextPlace();
+    if (this.#left.length > 0) this.#left.pop();
+    else this.#next = (this.#next + 1) & indexMask;
+    return place;
   }
 
   /** Ends a message. Counted first, then marked (I5). */
-  finish(index: number, end: number): void {
-    if (!this.isOrdered) this.words[endingWord] = index;
+  finish(place: number, end: number): void {
+    if (!this.memory.isOrdered) this.words[endingWord] = place;
     (this.floats[countersFloat + end] as number)++;
-    this.#mark(index);
+    this.#mark(place);
   }
 
-  #mark(index: number): void {
-    if (this.isOrdered) {
-      this.#index = (index + 1) & indexMask;
-      Atomics.store(this.words, cursorWord, (this.#index << 1) >>> 0);
-    } else {
-      Atomics.store(this.words, this.statesWord + (index & this.slotMask), endedState(index));
-      this.#passEnded();
-    }
+  #mark(place: number): void {
+    if (!this.memory.isOrdered)
+      Atomics.store(this.words, this.statesWord + place, endedState(this.tag(place)));
+    this.#markInCursor();
   }
 
-  #passEnded(): void {
-    let index = this.#index;
-    while (
-      index !== this.#head &&
-      this.words[this.statesWord + (index & this.slotMask)] === endedState(index)
-    ) {
-      index = (index + 1) & indexMask;
-    }
-    if (index === this.#index) return;
-    this.#index = index;
-    Atomics.store(this.words, cursorWord, (index << 1) >>> 0);
+  #markInCursor(): void {
+    this.#ended = (this.#ended + 1) & indexMask;
+    Atomics.store(this.words, cursorWord, (this.#ended << 1) >>> 0);
   }
 
   /** Reads the header of a message into an envelope; the payload is decoded by {@link payload}. */
-  readHeader(index: number, envelope: Envelope): void {
-    const base = this.slotBase(index);
+  readHeader(place: number, envelope: Envelope): void {
+    const base = this.slotBase(place);
     const f = base >>> 3;
     const w = base >>> 2;
     const floats = this.floats;
@@ -407,13 +490,13 @@ export class LaneReader extends LaneView {
     envelope.id = floats[f + idFloat] as number;
     const kind = words[w + kindWord] as number;
     envelope.kind = (kind & 255) as EnvelopeKind;
-    envelope.port = (kind >>> 8) & 0xffff;
-    envelope.isTraced = (kind & (1 << 30)) !== 0;
+    envelope.port = (kind >>> portShift) & 0xffff;
+    envelope.isTraced = (kind & tracedBit) !== 0;
     envelope.sender = words[w + senderWord] as InstanceId;
     envelope.origin = words[w + originWord] as InstanceId;
     envelope.correlation = words[w + correlationWord] as number;
     envelope.priority = words[w + priorityWord] as number;
-    const count = words[w + priorCountWord] as number;
+    const count = (kind >>> priorCountShift) & 7;
     if (count > 0) {
       const prior: InstanceId[] = [];
       for (let i = 0; i < count && i < provenanceMax; i++) prior.push(words[w + priorWord + i] as InstanceId);
@@ -422,9 +505,9 @@ export class LaneReader extends LaneView {
   }
 
   /** Decodes the payload of a message in service. Throws {@link DecodeError}. */
-  payload(index: number, codec: Codec): unknown {
-    const base = this.slotBase(index);
-    const length = this.payloadBytes(index);
+  payload(place: number, codec: Codec): unknown {
+    const base = this.slotBase(place);
+    const length = this.payloadBytes(place);
     const spill = this.words[(base >>> 2) + spillWord] as number;
     if (length < 0 || length > this.memory.messageMaxBytes)
       throw new DecodeError(`${length} bytes of payload`);
@@ -432,8 +515,8 @@ export class LaneReader extends LaneView {
   }
 
   /** Encoded size of the payload of a message. */
-  payloadBytes(index: number): number {
-    return this.words[(this.slotBase(index) >>> 2) + lengthWord] as number;
+  payloadBytes(place: number): number {
+    return this.words[(this.slotBase(place) >>> 2) + lengthWord] as number;
   }
 
   /** Messages that ended so far, by end code ({@link ends}). */
@@ -446,68 +529,53 @@ export class LaneReader extends LaneView {
    * not counted. The caller ends each with {@link finishRecovered}. Waiting messages stay.
    */
   recover(): number[] {
-    const head = Atomics.load(this.words, headWord);
     const cursor = Atomics.load(this.words, cursorWord);
-    const index = cursor >>> 1;
-    this.#head = head;
-    let marked = 0;
+    this.#head = Atomics.load(this.words, headWord);
     const poison: number[] = [];
-    if (this.isOrdered) {
-      if ((cursor & 1) === 1) poison.push(index);
-    } else {
-      for (let i = index; i !== head; i = (i + 1) & indexMask) {
-        const state = this.words[this.statesWord + (i & this.slotMask)];
-        if (state === endedState(i)) marked++;
-        else if (state === runningState(i)) poison.push(i);
-      }
-    }
+    if (!this.memory.isOrdered)
+      poison.push(
+        ...this.live(this.#head).filter((slot) => this.state(slot) === runningState(this.tag(slot))),
+      );
+    else if ((cursor & 1) === 1) poison.push(this.#ended);
     let counted = 0;
     for (let end = 0; end < ends.length; end++) counted += this.count(end);
-    // The counters say how many have ended; the marks say how many are known to have (modulo 2^31).
-    const passed = index - (this.words[firstWord] as number) + marked;
-    const isAhead = ((counted - passed) & indexMask) === 1;
+    const marked = this.#ended - (this.words[firstWord] as number);
+    const isAhead = ((counted - marked) & indexMask) === 1;
     if (isAhead) {
       // Before any other is counted (I5): this life may end as well.
-      const ending = this.isOrdered ? index : (this.words[endingWord] as number);
-      this.#markRecovered(ending);
-      poison.splice(poison.indexOf(ending), 1);
+      const ending = this.memory.isOrdered ? this.#ended : (this.words[endingWord] as number);
+      const at = poison.indexOf(ending);
+      if (at >= 0) {
+        this.#markRecovered(ending);
+        poison.splice(at, 1);
+      } else {
+        // It died between the two marks, and the slot may be another message's by now.
+        this.#markInCursor();
+      }
     }
-    // It may have died between a mark and the cursor: nobody else would free those slots, and the lane might be full.
-    if (!this.isOrdered) this.#passEnded();
     return poison;
   }
 
   /** Ends a poison message after {@link recover}. */
-  finishRecovered(index: number, end: number): void {
-    if (!this.isOrdered) this.words[endingWord] = index;
+  finishRecovered(place: number, end: number): void {
+    if (!this.memory.isOrdered) this.words[endingWord] = place;
     (this.floats[countersFloat + end] as number)++;
-    this.#markRecovered(index);
+    this.#markRecovered(place);
   }
 
-  #markRecovered(index: number): void {
-    this.#mark(index);
-    if (this.isOrdered) this.#next = this.#index;
-    else this.#skipEnded();
-  }
-
-  /** After a recovery, messages that have ended lie between waiting ones: they are not taken again. */
-  #skipEnded(): void {
-    if (this.isOrdered) return;
-    let next = this.#next;
-    while (next !== this.#head && this.words[this.statesWord + (next & this.slotMask)] === endedState(next)) {
-      next = (next + 1) & indexMask;
-    }
-    this.#next = next;
+  #markRecovered(place: number): void {
+    this.#mark(place);
+    if (this.memory.isOrdered) this.#next = this.#ended;
   }
 }
 
-/** State words name the message, so that what an earlier round left in the slot means nothing. */
-function runningState(index: number): number {
-  return (index << 1) | 1 | 0;
+/** State words name the message by its tag, so that what an earlier one left in the slot means nothing. */
+function runningState(tag: number): number {
+  return (tag << 1) | 1;
 }
 
-function endedState(index: number): number {
-  return ((index + 1) << 1) | 0;
+function endedState(tag: number): number {
+  return tag << 1;
 }
 
 /** Reads the counters of a lane from outside, and how far its head has moved: for the agent. */

@@ -49,8 +49,8 @@ export interface InstanceSample {
   readonly counters: Readonly<Record<string, number>>;
   /** In-ports, then out-ports. */
   readonly ports: readonly PortSample[];
-  /** Replies that came when their requests were not known any more. */
-  readonly orphanReplies: number;
+  /** Replies to requests that were over, and results of handlers whose message had ended. */
+  readonly orphans: number;
   /** Error notices of this instance in whose place a newer one of the same key went upstream; and those that were lost. */
   readonly noticesCoalesced: number;
   readonly noticesLost: number;

@@ -304,7 +304,7 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
     const served = value(/shoal_port_received_bytes_total\{[^}]*msu="work"[^}]*port="in.request"[^}]*\}/);
     assert.ok(served > 0 && served <= sent, `${served} of ${sent} bytes received`);
     assert.ok(asker('shoal_custom_counter', 'counter="done"') > 0, body);
-    for (const name of ['orphan_replies', 'notices_coalesced', 'notices_lost'])
+    for (const name of ['orphans', 'notices_coalesced', 'notices_lost'])
       assert.equal(asker(`shoal_${name}_total`, ''), 0, name);
     const id = /^shoal_custom_counter\{[^}]*instance="(\d+)"/m.exec(body)?.[1];
     assert.match((await ask({ path: `/v1/explain/${id}` })).body, /It has counted: done \d+\./);

@@ -177,11 +177,11 @@ export const metricDefinitions: readonly Definition[] = [
     collect: byPort((port) => port.sentBytes),
   },
   {
-    name: 'shoal_orphan_replies_total',
+    name: 'shoal_orphans_total',
     kind: 'counter',
-    help: 'Replies that came when their requests were over: timed out, or made by a predecessor.',
+    help: 'Replies to requests that were over (timed out, or made by a predecessor), and results of handlers whose message had ended by its run limit.',
     labels: instance,
-    collect: ofInstances((s) => s.orphanReplies),
+    collect: ofInstances((s) => s.orphans),
   },
   {
     name: 'shoal_notices_coalesced_total',

@@ -29,7 +29,7 @@ function sample(id: number, times: readonly number[]): InstanceSample {
     resources: {},
     counters: {},
     ports: [],
-    orphanReplies: 0,
+    orphans: 0,
     noticesCoalesced: 0,
     noticesLost: 0,
   };

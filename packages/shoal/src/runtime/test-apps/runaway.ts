@@ -148,17 +148,21 @@ export const crashes: Readonly<Record<string, { run: () => unknown; outcome: str
   },
 };
 
-/** From source threads start slowly: a third of it must do there. */
-const isSource = import.meta.url.endsWith('.ts');
-const some = (names: string[]): string[] => names.filter((_, at) => !isSource || at % 3 === names.length % 3);
-export const ranAsync: readonly string[] = some(Object.keys(asyncKinds));
-export const ranSync: readonly string[] = some(Object.keys(syncKinds));
+export const runLimitMs = 100;
+
+/** Which kinds the app at this URL runs: all, or a third of them where its query says `few`. */
+export function kindsOf(url: URL): { async: readonly string[]; sync: readonly string[] } {
+  const some = (names: string[]): string[] =>
+    names.filter((_, at) => !url.searchParams.has('few') || at % 3 === names.length % 3);
+  return { async: some(Object.keys(asyncKinds)), sync: some(Object.keys(syncKinds)) };
+}
+const kinds = kindsOf(new URL(import.meta.url));
 
 const restart = { intensity: 1_000, periodMs: 1_000 };
 
 const victim = defineMsu({
   name: 'victim',
-  runLimitMs: 100,
+  runLimitMs,
   restart,
   in: { run: serves(kind, kind) },
   create: () => ({ run: (name) => String(syncKinds[name]?.() ?? 'fine') }),
@@ -167,7 +171,7 @@ const victim = defineMsu({
 const asyncVictim = defineMsu({
   name: 'async-victim',
   execution: 'async',
-  runLimitMs: 100,
+  runLimitMs,
   restart,
   in: { run: serves(kind, kind) },
   create: () => ({ run: async (name) => String((await asyncKinds[name]?.()) ?? 'fine') }),
@@ -232,8 +236,8 @@ const client = defineMsu({
         context.log('info', 'result', { name: 'after several', outcome: await ask(out.holder, 'fine') });
         context.log('info', 'result', { name: 'many', outcomes: await many });
         await provoke(out.faller, Object.keys(crashes));
-        await provoke(out.asyncVictim, ranAsync);
-        await provoke(out.victim, ranSync);
+        await provoke(out.asyncVictim, kinds.async);
+        await provoke(out.victim, kinds.sync);
         context.log('info', 'result', { name: 'end' });
       },
     };

@@ -29,8 +29,9 @@ export function appUrl(name: string): URL {
   return new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 }
 
+/** `app`: the name of a test app, or a URL. */
 export async function startApp(
-  name: string,
+  app: string | URL,
   options: Omit<Partial<RuntimeOptions>, 'appUrl' | 'log'> = {},
 ): Promise<TestRuntime> {
   const logged: Logged[] = [];
@@ -41,7 +42,7 @@ export async function startApp(
     samplePeriodMs: 20,
     spareThreads: 0,
     ...options,
-    appUrl: appUrl(name),
+    appUrl: typeof app === 'string' ? appUrl(app) : app,
     log: (level, text, fields) => logged.push({ level, text, fields }),
   });
   runtime.bus.onReport((report) => {

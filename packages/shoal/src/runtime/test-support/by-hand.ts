@@ -17,6 +17,7 @@ import {
 import { createLaneMemory, LaneReader, LaneWriter } from '../../transport/index.ts';
 import { createContext, type Log } from '../context.ts';
 import { Instance } from '../instance.ts';
+import { createMessageBlocks, MessageIds } from '../message-ids.ts';
 import { type LiveEndpoint, publishedQueueLength, Route } from '../route.ts';
 import { createInstanceBlock, createThreadBlock, viewThreadBlock } from '../shared-block.ts';
 import { ThreadRuntime } from '../thread-runtime.ts';
@@ -51,6 +52,7 @@ export async function startByHand(
       return this.nowMs;
     },
   };
+  const messageBlocks = createMessageBlocks();
   const typeOf = (name: string) => graph.msus.find((msu) => msu.name === name)!;
   const threads = placement.map(
     (_, at) =>
@@ -61,7 +63,7 @@ export async function startByHand(
         clock,
         scheduling: 'fifo',
         random: () => 0.5,
-        generation: 0,
+        messageIds: new MessageIds(messageBlocks),
         observer: { onError: () => {}, onCounter: () => {} },
       }),
   );
@@ -88,11 +90,15 @@ export async function startByHand(
     const { laneMaxBytes, messageMaxBytes, laneMaxMessages, requestsMax } = limits;
     const ways = new Map(
       elsewhere.map((instance) => {
+        const { order, execution, concurrency } = instance.graph;
+        const isOrdered = order === 'fifo' && (execution !== 'async' || concurrency === 1);
         const bounds = { spillBytes: laneMaxBytes, messageMaxBytes };
-        const lane = createLaneMemory({ ...bounds, slots: laneMaxMessages, maxMessages: laneMaxMessages });
-        const back = createLaneMemory({ ...bounds, slots: requestsMax * 2, maxMessages: requestsMax * 2 });
-        instance.inbox.lanes.push(new LaneReader(lane, instance.isOrdered));
-        instance.inbox.replyLanes.push(new LaneReader(back, true));
+        const messages = { slots: laneMaxMessages, maxMessages: laneMaxMessages };
+        const replies = { slots: requestsMax * 2, maxMessages: requestsMax * 2 };
+        const lane = createLaneMemory({ ...bounds, ...messages, isOrdered });
+        const back = createLaneMemory({ ...bounds, ...replies, isOrdered: true });
+        instance.inbox.lanes.push(new LaneReader(lane));
+        instance.inbox.replyLanes.push(new LaneReader(back));
         const wantsNotices = instance.handlers.onError !== undefined;
         const bell = instance.thread.block.words;
         thread.replyWays.set(instance.id, { writer: new LaneWriter(back), bell, wantsNotices });

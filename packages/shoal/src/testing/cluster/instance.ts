@@ -148,7 +148,7 @@ export class SimulatedInstance {
       resources: this.resources,
       counters: nothing,
       ports: noPorts,
-      orphanReplies: 0,
+      orphans: 0,
       noticesCoalesced: 0,
       noticesLost: 0,
     };

@@ -35,7 +35,7 @@ function isStopped(): boolean {
 
 function write(): void {
   const writers = start.lanes.map((lane) => new LaneWriter(lane));
-  // The id of a message is its index plus one: the lane itself knows what was accepted.
+  // The id of a message is its number in the lane plus one: the lane itself knows what was accepted.
   const heads = start.lanes.map((lane) => new Int32Array(lane.buffer));
   const envelope = new Envelope();
   let isFull = false;
@@ -60,14 +60,16 @@ function handle(reader: LaneReader, at: number, index: number, id: number): void
 
 function recover(reader: LaneReader, at: number): void {
   const found = new Uint8Array(start.poison[at] as SharedArrayBuffer);
-  for (const index of reader.recover()) {
-    found[index + 1] = 1;
-    reader.finishRecovered(index, failedCode('thread-lost'));
+  const envelope = new Envelope();
+  for (const place of reader.recover()) {
+    reader.readHeader(place, envelope);
+    found[envelope.id] = 1;
+    reader.finishRecovered(place, failedCode('thread-lost'));
   }
 }
 
 function read(): void {
-  const readers = start.lanes.map((lane, at) => new LaneReader(lane, at === 0));
+  const readers = start.lanes.map((lane) => new LaneReader(lane));
   readers.forEach(recover);
   const running: number[][] = [[], []];
   const envelope = new Envelope();
@@ -75,7 +77,7 @@ function read(): void {
     let isEmpty = true;
     readers.forEach((reader, at) => {
       const own = running[at] as number[];
-      const max = reader.isOrdered ? 1 : concurrency;
+      const max = reader.memory.isOrdered ? 1 : concurrency;
       if (reader.poll() > 0 && own.length < max) {
         const index = reader.take(envelope);
         own.push(index);
