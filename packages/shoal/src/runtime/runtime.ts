@@ -9,6 +9,7 @@ import {
   type ProcessId,
   processId,
 } from '../model/index.ts';
+import { withDefaults } from '../model/with-defaults.ts';
 import type { ControlBus } from '../wire/index.ts';
 import { Agent } from './agent.ts';
 import type { FatalReason, RuntimeLog } from './agent-state.ts';
@@ -71,7 +72,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const agent = new Agent({
     appUrl,
     graph,
-    limits: { ...defaultLimits, ...options.limits },
+    limits: withDefaults(defaultLimits, options.limits),
     samplePeriodMs: options.samplePeriodMs ?? 100,
     drainMaxMs: options.drainMaxMs ?? 10_000,
     spareThreads: options.spareThreads ?? 1,
