@@ -171,12 +171,43 @@ test('shoal check lists every mistake of app and deployment file, with places, a
     /many\/deployment\.yaml:2:1: Unknown option "sparethreads"\. Did you mean "spareThreads"\?/,
   );
   const json = await command([...args, '--json']);
-  assert.equal(json.status, 2);
-  const { error } = JSON.parse(json.stdout) as {
-    error: { code: string; problems: { where: { line: number } }[] };
+  assert.deepEqual([json.status, json.stdout], [2, '']);
+  const error = JSON.parse(json.stderr) as {
+    code: string;
+    facts: { problems: { where: { line: number } }[] };
   };
   assert.equal(error.code, 'SHOAL_INVALID_APP');
-  assert.ok(error.problems.every((problem) => problem.where.line > 0));
+  assert.ok(error.facts.problems.length > 20);
+  assert.ok(error.facts.problems.every((problem) => problem.where.line > 0));
+});
+
+test('with --json a wrong command line is one line of JSON on standard error, whatever the command', {
+  timeout: 120_000,
+}, async () => {
+  const cases: readonly [readonly string[], RegExp][] = [
+    [['frobnicate'], /^unknown command 'frobnicate'/],
+    [['run', 'app.mjs', '--control-port', '70000'], /Give a port from 0 to 65535\./],
+    [['check'], /^missing required argument 'app'/],
+    [
+      ['check', 'app.mjs', '--deplyment', 'x'],
+      /^unknown option '--deplyment'\n\(Did you mean --deployment\?\)/,
+    ],
+    [['top', '--interval', '1'], /Give milliseconds from 100 to 2147483647\./],
+    [['decisions', 'now'], /^too many arguments/],
+    [['explain'], /^missing required argument 'name'/],
+    [['clone', 'work', '--count', 'many'], /Give a whole number from 1 to 64\./],
+    [['remove'], /^missing required argument 'instance'/],
+    [['reassign', '1'], /^missing required argument 'place'/],
+    [['analyze', '--rate', 'top'], /Allowed choices are mean, max\./],
+    [['tdma'], /^required option '--profile <file>' not specified/],
+  ];
+  for (const [args, expected] of cases) {
+    const { status, stdout, stderr } = await command([...args, '--json']);
+    assert.deepEqual([status, stdout, stderr.split('\n').length], [1, '', 2], stderr);
+    const error = JSON.parse(stderr) as { code: string; message: string };
+    assert.equal(error.code, 'SHOAL_COMMAND_LINE');
+    assert.match(error.message, expected);
+  }
 });
 
 test('shoal check tells how a right app would run; what its module prints does not disturb the JSON', async () => {

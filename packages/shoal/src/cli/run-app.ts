@@ -25,12 +25,16 @@ export interface RunAppOptions {
   /** Port of the control endpoint; 0: one that is free. */
   readonly controlPort: number;
   readonly log: RunLog;
+  /** Where goes what MSUs print. */
+  readonly printsTo: 'stdout' | 'stderr';
   /** A thread cannot be ended: this process must go, at once. */
   readonly onFatal: (reason: FatalReason) => void;
 }
 
 export interface RunningApp {
   readonly controlPort: number;
+  /** Milliseconds that {@link RunningApp.drain} waits. */
+  readonly drainMaxMs: number;
   /** Ends what runs: no new work, then what there is is waited for. Answers whether all of it ended in time. */
   drain(): Promise<boolean>;
 }
@@ -59,6 +63,7 @@ async function startParts(
     spareThreads: deployment.spareThreads,
     machine: machineId(machine.name),
     process: processId(process.name),
+    printsTo: options.printsTo,
     log,
     onFatal: options.onFatal,
   });
@@ -96,6 +101,7 @@ export async function runApp(options: RunAppOptions): Promise<RunningApp> {
   process.once('exit', removeRunFile);
   return {
     controlPort: endpoint.port,
+    drainMaxMs: options.checked.deployment.drainMaxMs,
     async drain() {
       // First of all: what drains must not be made good by clones.
       await controller.close();

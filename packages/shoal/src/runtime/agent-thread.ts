@@ -31,6 +31,7 @@ export interface AgentThreadOptions {
   readonly core: number;
   readonly nice: number;
   readonly scheduling: QueueOrder;
+  readonly printsTo: 'stdout' | 'stderr';
   readonly seed: number;
   /** Present for a thread that the agent did not start and cannot end: that of a program that uses Shoal as a library. */
   readonly guest?: GuestLink;
@@ -123,7 +124,7 @@ export class AgentThread {
   }
 
   #startWorker(): Worker {
-    const { threadId, name, appUrl, graph, limits, core, scheduling, seed } = this.options;
+    const { threadId, name, appUrl, graph, limits, core, scheduling, seed, printsTo } = this.options;
     Atomics.store(this.block.words, ThreadWord.running, 0);
     Atomics.store(this.block.words, ThreadWord.parked, 0);
     const workerData: ThreadStart = {
@@ -139,8 +140,9 @@ export class AgentThread {
       generation: this.generation,
       seed: seed + this.generation,
     };
-    return new Worker(entry, {
+    const worker = new Worker(entry, {
       workerData,
+      stdout: printsTo === 'stderr',
       name: `shoal-${name}`,
       ...(limits.threadHeapMaxMiB > 0
         ? {
@@ -148,6 +150,11 @@ export class AgentThread {
           }
         : {}),
     });
+    if (printsTo === 'stderr') {
+      // Not by a pipe: one for each thread would add its listeners to the stream that all of them share.
+      worker.stdout.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    }
+    return worker;
   }
 
   #answered(report: Extract<ThreadReport, { kind: 'answer' }>): void {

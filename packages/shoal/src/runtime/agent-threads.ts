@@ -54,7 +54,7 @@ export class AgentThreads {
   newThread(
     thread: Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling' | 'guest'>,
   ): AgentThread {
-    const { appUrl, graph, limits, seed } = this.#state.options;
+    const { appUrl, graph, limits, seed, printsTo } = this.#state.options;
     const { name, core, nice, scheduling, guest } = thread;
     const id = threadId(++this.#threadIds);
     const made = new AgentThread({
@@ -66,6 +66,7 @@ export class AgentThreads {
       core,
       nice,
       scheduling,
+      printsTo,
       seed: seed + id * 1_000,
       ...(guest === undefined ? {} : { guest }),
     });

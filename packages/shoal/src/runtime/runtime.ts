@@ -38,6 +38,8 @@ export interface RuntimeOptions {
   readonly process?: ProcessId;
   /** Seed of all randomness. Default: the clock. */
   readonly seed?: number;
+  /** Where goes what MSUs print to their standard output (`console.log`). Default `stdout`. */
+  readonly printsTo?: 'stdout' | 'stderr';
   /** Where log lines go. Default: nowhere. */
   readonly log?: RuntimeLog;
   /**
@@ -80,6 +82,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     process,
     clock,
     seed: options.seed ?? Math.floor(clock.now()),
+    printsTo: options.printsTo ?? 'stdout',
     log: options.log ?? (() => {}),
     onFatal: options.onFatal ?? killSelf,
   });

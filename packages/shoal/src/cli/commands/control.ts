@@ -5,7 +5,7 @@ import { type ControlClient, createControlClient } from '../api/client.ts';
 import { type DecisionWithText, orderCountMax } from '../api/control-source.ts';
 import { exitStatus } from '../report-error.ts';
 import { defaultRunDirectory, findRun } from '../run-directory.ts';
-import { runTop } from '../top/run-top.ts';
+import { intervalMinMs, runTop } from '../top/run-top.ts';
 import { parseMs } from './check.ts';
 
 interface ControlOptions {
@@ -80,7 +80,7 @@ function addOrders(program: Command): void {
 export function addControlCommands(program: Command): void {
   addControlCommand(program, 'top', 'watch a running app: types, instances, queues, rates, decisions')
     .option('--once', 'print one screen and end; so it is where the output is no terminal')
-    .option('--interval <ms>', 'milliseconds between two screens', parseMs, 1_000)
+    .option('--interval <ms>', 'milliseconds between two screens', parseMs(intervalMinMs), 1_000)
     .action(async (options: ControlOptions & { once?: boolean; interval: number }) => {
       const client = connect(options);
       if (options.json) printJson(await client.snapshot());
