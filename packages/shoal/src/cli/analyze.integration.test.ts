@@ -225,6 +225,15 @@ test('what is wrong in several files is listed in one go and ends with 1, withou
   }
 });
 
+test('without any profile it says how to name them', () => {
+  const { status, stderr } = shoal('analyze');
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /^--required: no profiles are named: give files of what is sent, or a folder with --profiles\.\n$/,
+  );
+});
+
 test('with --json what is wrong is JSON as well, each problem with its place', () => {
   write('bad.csv', '# period = 10\n0, 5, 0, 0\n2, -5, 0, 0\n');
   const { status, stdout, stderr } = shoal('analyze', '--required', 'bad.csv', '--json');

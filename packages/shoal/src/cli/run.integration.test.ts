@@ -206,6 +206,15 @@ describe('shoal run', () => {
     assert.equal(stdout, '');
   });
 
+  test('says why an instance could not be started, with the place, and without a stack trace', async () => {
+    const { status, stderr, stdout } = await command(['run', app('port-taken.mjs')], env);
+    assert.equal(status, 1);
+    const why = /the thread died of Error: listen EADDRINUSE: .*:1 \(\/.*port-taken\.mjs:10:15\)\n$/;
+    assert.match(stderr, why);
+    assert.match(stderr, /^shoal: An instance of 'door' could not be started: [^\n]*\n$/);
+    assert.doesNotMatch(stdout, / at .*node:/);
+  });
+
   test('refuses a deployment of several machines in a sentence', async () => {
     const file = path.join(folder, 'two.yaml');
     const thread = (types: string): string => `processes: [{ threads: [{ instances: [${types}] }] }]`;

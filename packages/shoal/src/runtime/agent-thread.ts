@@ -1,6 +1,13 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import {
+  type AppGraph,
+  type InstanceId,
+  type Limits,
+  parseStackPlace,
+  type QueueOrder,
+  type ThreadId,
+} from '../model/index.ts';
 import { endIdleWorker } from './node-faults.ts';
 import {
   createThreadBlock,
@@ -48,6 +55,13 @@ export interface ThreadEnd {
   readonly exitCode: number;
   /** What it threw, if that is why. */
   readonly error: Error | null;
+}
+
+/** What a thread died of, in one line, with the place in its own code where there is one. */
+export function describeThrown(error: Error): string {
+  const place = parseStackPlace(error.stack ?? '');
+  const where = place === null ? '' : ` (${place.file}:${place.line}:${place.column})`;
+  return `${error.name}: ${error.message.split('\n')[0]}${where}`;
 }
 
 export class AgentThread {
@@ -113,7 +127,8 @@ export class AgentThread {
       worker.once(guest === undefined ? 'exit' : 'close', (exitCode: number) => {
         this.#worker = null;
         this.phase = 'lost';
-        for (const answer of this.#waiting.values()) answer({ isOk: false, detail: 'the thread ended' });
+        const detail = error === null ? 'the thread ended' : `the thread died of ${describeThrown(error)}`;
+        for (const answer of this.#waiting.values()) answer({ isOk: false, detail });
         this.#waiting.clear();
         resolve();
         onEnd({ exitCode: exitCode ?? 0, error });
