@@ -1,7 +1,7 @@
 /** Entry of the thread that loads and checks an app module. */
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   type AppGraph,
@@ -10,6 +10,7 @@ import {
   isApp,
   type Problem,
   parseStackPlace,
+  show,
 } from '../model/index.ts';
 import { enableTypeScript } from '../runtime/typescript.ts';
 import { readDeployment, resolveDeployment } from './deployment-file.ts';
@@ -39,14 +40,20 @@ function syntaxErrorPlace(url: string): string | null {
 
 /** Why a module could not be loaded, in one sentence, with the place of its own code where there is one. */
 function describeLoadError(error: unknown, url: string): string {
-  if (!(error instanceof Error)) return `threw ${String(error)} while it was loaded`;
+  if (!(error instanceof Error)) {
+    const what = typeof error === 'object' && error !== null ? show(error) : String(error);
+    return `threw ${what} while it was loaded`;
+  }
   const message = error.message.split('\n')[0] ?? '';
   const stack = error.stack ?? '';
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
-    const file = / for (\/.*)$/.exec(message)?.[1];
-    const isImported = file !== undefined && file !== realpathSync(fileURLToPath(url));
-    return `${isImported ? `imports ${file}, which` : ''} is not a JavaScript or TypeScript file (.js, .mjs, .ts, .mts)`.trim();
+  const own = realpathSync(fileURLToPath(url));
+  // An import of JSON needs an attribute, as Node says; the app itself is not imported by its author.
+  const isJson = message.startsWith(`Module "${pathToFileURL(own)}" needs an import attribute`);
+  if (isJson || code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    const file = / for (\/.*)$/.exec(message)?.[1] ?? own;
+    const imports = file === own ? '' : `imports ${file}, which `;
+    return `${imports}is not a JavaScript or TypeScript file (.js, .mjs, .ts, .mts)`;
   }
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') {
     return `imports what is not there: ${message}`;

@@ -45,6 +45,12 @@ describe('an app that cannot be checked is refused in a sentence', { timeout: 12
       /The app module \S+\.yaml is not a JavaScript or TypeScript file/,
     ],
     [
+      'a file of JSON',
+      path.resolve(fixtures, '../package.json'),
+      /The app module \S+\/package\.json is not a JavaScript or TypeScript file/,
+    ],
+    ['a module that throws an object', app('throws-object.mjs'), /threw an object while it was loaded\.$/],
+    [
       'an import of a file of another kind, which is named',
       app('imports-style.mjs'),
       /imports-style\.mjs imports \S+\/style\.css, which is not a JavaScript or TypeScript file/,
