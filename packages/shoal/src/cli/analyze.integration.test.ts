@@ -225,17 +225,31 @@ test('what is wrong in several files is listed in one go and ends with 1, withou
   }
 });
 
+test('without any profile it says how to name them', () => {
+  const { status, stderr } = shoal('analyze');
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /^--required: no profiles are named: give files of what is sent, or a folder with --profiles\.\n$/,
+  );
+});
+
 test('with --json what is wrong is JSON as well, each problem with its place', () => {
   write('bad.csv', '# period = 10\n0, 5, 0, 0\n2, -5, 0, 0\n');
   const { status, stdout, stderr } = shoal('analyze', '--required', 'bad.csv', '--json');
-  assert.deepEqual([status, stderr], [1, '']);
-  assert.deepEqual(JSON.parse(stdout), {
-    error: {
-      code: 'SHOAL_PROFILE_INVALID',
-      message: 'bad.csv:3: the mean rate is -5: it must not be negative.',
-      problems: [{ source: 'bad.csv', line: 3, message: 'the mean rate is -5: it must not be negative.' }],
-    },
+  assert.deepEqual([status, stdout], [1, '']);
+  const message = 'the mean rate is -5: it must not be negative.';
+  assert.deepEqual(JSON.parse(stderr), {
+    code: 'SHOAL_PROFILE_INVALID',
+    message: `bad.csv:3: ${message}`,
+    facts: { problems: [{ source: 'bad.csv', line: 3, message }] },
   });
+  const slots = ['--slots', '4', '--active-slot', '0', '--period', '1', '--json'];
+  const tdma = shoal('tdma', '--profile', 'bad.csv', ...slots);
+  assert.deepEqual(
+    [tdma.status, tdma.stdout, JSON.parse(tdma.stderr).facts],
+    [1, '', JSON.parse(stderr).facts],
+  );
 });
 
 test('two flows of one priority on a link are told with the file and line to change', () => {
@@ -313,6 +327,16 @@ test('without --periods it goes on until nothing changes any more; with it, it w
   assert.deepEqual([short.periods, short.flows[0].hops[1].buffer.bits], [2, 0]);
   assert.match(short.warnings.join(), /had not settled/);
   assert.equal(short.flows[0].hops[1].networkCalculus.buffer.bits, 5);
+});
+
+test('tdma --json prints the profile, warnings and cost as one object, and nothing else', () => {
+  const slots = ['--slots', '4', '--active-slot', '0', '--period', '1'];
+  const plain = shoal('tdma', '--profile', 'provided.csv', ...slots);
+  const { status, stdout, stderr } = shoal('tdma', '--profile', 'provided.csv', ...slots, '--json');
+  assert.deepEqual([status, stderr], [0, '']);
+  const { profile: text, warnings, cost } = JSON.parse(stdout);
+  assert.equal(text, plain.stdout);
+  assert.equal([...warnings, ...cost, ''].join('\n'), plain.stderr);
 });
 
 test('tdma says where its bounds hold, and warns of slots that rates cut', () => {

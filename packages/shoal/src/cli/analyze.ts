@@ -132,6 +132,10 @@ function readInputs(flags: AnalyzeFlags): {
   let network: ReturnType<typeof readNetworkText> | undefined;
   let allotments: ReturnType<typeof readAllotments> = [];
   const { required, provided, receiver } = flags;
+  if (flags.profiles === undefined && required.length + provided.length + receiver.length === 0) {
+    const message = 'no profiles are named: give files of what is sent, or a folder with --profiles.';
+    throw new ProfileError([{ source: '--required', message }]);
+  }
   const except = [flags.network, flags.allot].filter((file) => file !== undefined);
   collectProblems([
     () => {

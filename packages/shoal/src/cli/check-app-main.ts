@@ -1,81 +1,48 @@
-/** Entry of the thread that loads and checks an app module. */
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { parentPort, workerData } from 'node:worker_threads';
-import {
-  type AppGraph,
-  type Deployment,
-  describeApp,
-  isApp,
-  type Problem,
-  parseStackPlace,
-} from '../model/index.ts';
-import { enableTypeScript } from '../runtime/index.ts';
-import { readDeployment, resolveDeployment } from './deployment-file.ts';
+/**
+ * Entry of the process that loads and checks an app module: in a thread, as the module is loaded where it runs, so that
+ * this process can say what became of it. The one that started it ends it, whatever the module does by then.
+ */
+import { Worker } from 'node:worker_threads';
+// Not by index.ts: this process holds nothing but what it needs, and starts sooner.
+import { keepLoopsInterruptible } from '../runtime/node-faults.ts';
+import type { CheckRequest, CheckResult } from './check-app-thread.ts';
 
-export interface CheckRequest {
-  readonly appUrl: string;
-  readonly cores: number;
-  readonly deployment: { readonly file: string; readonly text: string } | null;
+/** Mebibytes of heap that a module may take. */
+const heapMaxMiB = 512;
+
+const entry: URL = new URL(
+  import.meta.url.endsWith('.ts') ? './check-app-thread.ts' : './check-app-thread.js',
+  import.meta.url,
+);
+
+function load(request: CheckRequest, answer: (result: CheckResult) => void): void {
+  const { loadMaxMs } = request;
+  const failed = (what: string): void => answer({ kind: 'not-loaded', what });
+  setTimeout(() => {
+    failed(`did not load within ${loadMaxMs / 1_000} s (does it start something, or loop?)`);
+  }, loadMaxMs);
+  keepLoopsInterruptible();
+  const worker = new Worker(entry, {
+    name: 'shoal-check',
+    workerData: request,
+    resourceLimits: { maxOldGenerationSizeMb: heapMaxMiB },
+  });
+  worker.once('message', answer);
+  worker.on('error', (error: NodeJS.ErrnoException) => {
+    const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    failed(isMemory ? `took more than ${heapMaxMiB} MiB of memory to load` : `failed: ${error.message}`);
+  });
+  worker.once('exit', (code) => failed(`called process.exit(${code}) while it was loaded`));
 }
 
-export type CheckResult =
-  /** `what` follows "The app module X". */
-  | { readonly kind: 'not-loaded'; readonly what: string }
-  | { readonly kind: 'problems'; readonly problems: readonly Problem[] }
-  | { readonly kind: 'checked'; readonly graph: AppGraph; readonly deployment: Deployment };
-
-/** Where the file itself is not JavaScript: the error that `import` throws does not say it, `node --check` does. */
-function syntaxErrorPlace(url: string): string | null {
-  const { stderr } = spawnSync(process.execPath, ['--check', fileURLToPath(url)], { encoding: 'utf8' });
-  return /^(?:file:\/\/)?(\/.*:\d+)$/.exec(stderr.split('\n')[0] ?? '')?.[1] ?? null;
-}
-
-/** Why a module could not be loaded, in one sentence, with the place of its own code where there is one. */
-function describeLoadError(error: unknown, url: string): string {
-  if (!(error instanceof Error)) return `threw ${String(error)} while it was loaded`;
-  const message = error.message.split('\n')[0] ?? '';
-  const stack = error.stack ?? '';
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_UNKNOWN_FILE_EXTENSION')
-    return 'is not a JavaScript or TypeScript file (.js, .mjs, .ts, .mts)';
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') {
-    return `imports what is not there: ${message}`;
-  }
-  if (error instanceof SyntaxError) {
-    const place = syntaxErrorPlace(url);
-    return `is not understood: ${message}${place === null ? '' : ` (${place})`}`;
-  }
-  const place = parseStackPlace(stack);
-  const where = place === null ? '' : ` (${place.file}:${place.line}:${place.column})`;
-  return `threw while it was loaded: ${error.name}: ${message}${where}`;
-}
-
-async function check(request: CheckRequest): Promise<CheckResult> {
-  let module: { readonly default?: unknown };
-  try {
-    enableTypeScript(request.appUrl);
-    module = (await import(request.appUrl)) as { readonly default?: unknown };
-  } catch (error) {
-    return { kind: 'not-loaded', what: describeLoadError(error, request.appUrl) };
-  }
-  const app = module.default;
-  if (app === undefined) {
-    return { kind: 'not-loaded', what: 'has no default export: write `export default defineApp({ … })`' };
-  }
-  if (!isApp(app)) {
-    return {
-      kind: 'not-loaded',
-      what: 'has a default export that is not an app: write `export default defineApp({ … })`',
-    };
-  }
-  const { deployment: given } = request;
-  const file = given === null ? null : readDeployment(given.text, given.file);
-  const { deployment, problems } = resolveDeployment(app, file, request.cores);
-  if (deployment === null) return { kind: 'problems', problems };
-  return { kind: 'checked', graph: describeApp(app), deployment };
-}
-
-// Places of compiled apps are those of their sources, where there are source maps.
-process.setSourceMapsEnabled(true);
-parentPort?.postMessage(await check(workerData as CheckRequest));
+let isAnswered = false;
+process.once('message', (request: CheckRequest) => {
+  load(request, (result) => {
+    if (isAnswered) return;
+    isAnswered = true;
+    // What the module printed before is let through first.
+    setImmediate(() => process.send?.(result));
+  });
+});
+// Whoever asked is gone. A thread that is in native code would keep this process from ending by itself.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));

@@ -1,17 +1,17 @@
-/** Checks an app module with its deployment file, in a thread of its own: a module may loop, throw, or exit. */
+/** Checks an app module with its deployment file, without trusting the module. */
+import { fork } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { type AppGraph, type Deployment, invalidApp, ShoalError } from '../model/index.ts';
-import { keepLoopsInterruptible } from '../runtime/index.ts';
-import type { CheckRequest, CheckResult } from './check-app-main.ts';
+import type { CheckRequest, CheckResult } from './check-app-thread.ts';
 
 /** Default of the milliseconds that an app module may take to load. */
 export const defaultLoadMaxMs = 10_000;
-/** Mebibytes of heap that it may take. */
-const heapMaxMiB = 512;
+/** Milliseconds for which the last output of its process is waited for. */
+const lastWordsMaxMs = 200;
 
 const entry: URL = new URL(
   import.meta.url.endsWith('.ts') ? './check-app-main.ts' : './check-app-main.js',
@@ -37,42 +37,51 @@ function requireFile(given: string, noun: string): string {
   return file;
 }
 
-function ask(request: CheckRequest, loadMaxMs: number): Promise<CheckResult> {
-  keepLoopsInterruptible();
-  const worker = new Worker(entry, {
-    name: 'shoal-check',
-    workerData: request,
-    resourceLimits: { maxOldGenerationSizeMb: heapMaxMiB },
-    // What the module prints while it is loaded must not get into our own output.
-    stdout: true,
-    stderr: true,
-  });
-  worker.stdout.pipe(process.stderr, { end: false });
-  worker.stderr.pipe(process.stderr, { end: false });
-  const failed = (what: string): CheckResult => ({ kind: 'not-loaded', what });
-  return new Promise<CheckResult>((resolve) => {
-    const timer = setTimeout(() => {
-      resolve(failed(`did not load within ${loadMaxMs / 1_000} s (does it start something, or loop?)`));
-    }, loadMaxMs);
-    worker.once('message', resolve);
-    worker.once('error', (error: NodeJS.ErrnoException) => {
-      const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-      resolve(
-        failed(isMemory ? `took more than ${heapMaxMiB} MiB of memory to load` : `failed: ${error.message}`),
-      );
-    });
-    worker.once('exit', (code) => resolve(failed(`called process.exit(${code}) while it was loaded`)));
-    worker.once('exit', () => clearTimeout(timer));
-  }).finally(() => {
-    worker.removeAllListeners('error');
-    worker.on('error', () => {}); // what comes after the answer is of no interest
-    void worker.terminate();
-  });
+/** The text of a file that is there. Throws `SHOAL_APP_LOAD` if it cannot be read. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new ShoalError('SHOAL_APP_LOAD', `${file} cannot be read: ${text}.`, { file }, error);
+  }
 }
 
-/** What a module printed before it failed is let through first. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** How a process that loads a module ended before it had answered. */
+function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
+  const memory = signal === 'SIGABRT' ? ' (it may have taken too much memory)' : '';
+  return `ended its process, by ${signal ?? `status ${code}`}, while it was loaded${memory}`;
+}
+
+/**
+ * Asks a process of its own: a module may loop, throw, exit, fill the memory, or be in native code that nothing but the
+ * end of its process ends.
+ */
+async function ask(request: CheckRequest): Promise<CheckResult> {
+  const child = fork(entry, {
+    // What the module prints while it is loaded must not get into our own output.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    execArgv: process.execArgv.filter((arg) => !arg.startsWith('--inspect')),
+  });
+  child.stdout?.pipe(process.stderr, { end: false });
+  child.stderr?.pipe(process.stderr, { end: false });
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  const result = await new Promise<CheckResult>((resolve) => {
+    const failed = (what: string): void => resolve({ kind: 'not-loaded', what });
+    child.once('message', (answer) => resolve(answer as CheckResult));
+    child.on('error', (error) => failed(`could not be checked: ${error.message}`));
+    child.once('exit', (code, signal) => failed(describeEnd(code, signal)));
+    child.send(request, () => {});
+  });
+  child.kill('SIGKILL');
+  // What it printed is let through, but not waited for: a process that the module started may hold the pipes.
+  const isOver = new AbortController();
+  await Promise.race([closed, wait(lastWordsMaxMs, undefined, { signal: isOver.signal })]);
+  isOver.abort();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  return result;
 }
 
 /**
@@ -90,10 +99,10 @@ export async function checkApp(
   const request: CheckRequest = {
     appUrl,
     cores: os.availableParallelism(),
-    deployment: file === null ? null : { file, text: readFileSync(file, 'utf8') },
+    loadMaxMs,
+    deployment: file === null ? null : { file, text: readText(file) },
   };
-  const result = await ask(request, loadMaxMs);
-  await settle();
+  const result = await ask(request);
   switch (result.kind) {
     case 'not-loaded':
       throw new ShoalError('SHOAL_APP_LOAD', `The app module ${appFile} ${result.what}.`, { file: appFile });

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ShoalError } from '../model/index.ts';
 import { checkApp, defaultLoadMaxMs } from './check-app.ts';
-import { command, fixtures } from './test-command.ts';
+import { command, fixtures, killCommands } from './test-command.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-check-'));
 after(() => rmSync(folder, { recursive: true }));
+after(killCommands);
 const app = (name: string): string => path.join(fixtures, 'apps', name);
 
 describe('an app that cannot be checked is refused in a sentence', { timeout: 120_000 }, () => {
@@ -41,12 +42,43 @@ describe('an app that cannot be checked is refused in a sentence', { timeout: 12
     [
       'a file of another kind',
       path.join(fixtures, 'many/deployment.yaml'),
-      /is not a JavaScript or TypeScript file/,
+      /The app module \S+\.yaml is not a JavaScript or TypeScript file/,
+    ],
+    [
+      'a file of JSON',
+      path.resolve(fixtures, '../package.json'),
+      /The app module \S+\/package\.json is not a JavaScript or TypeScript file/,
+    ],
+    ['a module that throws an object', app('throws-object.mjs'), /threw an object while it was loaded\.$/],
+    [
+      'an import of a file of another kind, which is named',
+      app('imports-style.mjs'),
+      /imports-style\.mjs imports \S+\/style\.css, which is not a JavaScript or TypeScript file/,
+    ],
+    [
+      'an import of what is not exported',
+      app('imports-wrong-name.mjs'),
+      /does not provide an export named 'stedy' \(.*imports-wrong-name\.mjs:1\)\.$/,
+    ],
+    [
+      'a module that waits for what never comes',
+      app('waits.mjs'),
+      /waits at its top level \(await\) for what never comes\.$/,
+    ],
+    [
+      'a module that kills its process',
+      app('kills.mjs'),
+      /kills\.mjs ended its process, by SIGABRT, while it was loaded \(it may have taken too much memory\)\.$/,
+    ],
+    [
+      'a module in native code, which nothing interrupts',
+      app('native.mjs'),
+      /native\.mjs did not load within 1\.5 s \(does it start/,
     ],
   ];
   for (const [name, file, expected] of cases) {
     test(name, async () => {
-      const loadMaxMs = file.endsWith('loops.mjs') ? 1_500 : defaultLoadMaxMs;
+      const loadMaxMs = /(loops|native)\.mjs$/.test(file) ? 1_500 : defaultLoadMaxMs;
       await assert.rejects(checkApp(file, undefined, loadMaxMs), (error) => {
         assert.ok(error instanceof ShoalError);
         assert.equal(error.code, 'SHOAL_APP_LOAD');
@@ -71,6 +103,22 @@ describe('an app that cannot be checked is refused in a sentence', { timeout: 12
       checkApp(file, undefined),
       /is not understood: Unexpected token '}' \(.*broken\.mjs:2\)\.$/,
     );
+    const importing = path.join(folder, 'importing.mjs');
+    writeFileSync(importing, "import './broken.mjs';\n");
+    await assert.rejects(
+      checkApp(importing, undefined),
+      /importing\.mjs is not understood, or a module that it imports is not: Unexpected token '}'\.$/,
+    );
+  });
+
+  test('a file that cannot be read', async () => {
+    // Whoever asks, root too: reading the memory of a process from address 0 is an error.
+    await assert.rejects(checkApp(app('steady.mjs'), '/proc/self/mem'), (error) => {
+      assert.ok(error instanceof ShoalError);
+      assert.equal(error.code, 'SHOAL_APP_LOAD');
+      assert.match(error.message, /^\/proc\/self\/mem cannot be read: EIO/);
+      return true;
+    });
   });
 
   test('a deployment file that does not exist', async () => {
@@ -105,6 +153,14 @@ describe('shoal check, of what is wrong, says so on standard error, without a st
   }
 });
 
+test('shoal check ends when it has said that the module takes too long, though nothing interrupts the module', {
+  timeout: 60_000,
+}, async () => {
+  const { status, stderr } = await command(['check', app('native.mjs'), '--load-max', '200']);
+  assert.equal(status, 2);
+  assert.match(stderr, /^shoal: The app module \S+ did not load within 0\.2 s /);
+});
+
 test('shoal check lists every mistake of app and deployment file, with places, and as JSON', async () => {
   const args = [
     'check',
@@ -121,12 +177,43 @@ test('shoal check lists every mistake of app and deployment file, with places, a
     /many\/deployment\.yaml:2:1: Unknown option "sparethreads"\. Did you mean "spareThreads"\?/,
   );
   const json = await command([...args, '--json']);
-  assert.equal(json.status, 2);
-  const { error } = JSON.parse(json.stdout) as {
-    error: { code: string; problems: { where: { line: number } }[] };
+  assert.deepEqual([json.status, json.stdout], [2, '']);
+  const error = JSON.parse(json.stderr) as {
+    code: string;
+    facts: { problems: { where: { line: number } }[] };
   };
   assert.equal(error.code, 'SHOAL_INVALID_APP');
-  assert.ok(error.problems.every((problem) => problem.where.line > 0));
+  assert.ok(error.facts.problems.length > 20);
+  assert.ok(error.facts.problems.every((problem) => problem.where.line > 0));
+});
+
+test('with --json a wrong command line is one line of JSON on standard error, whatever the command', {
+  timeout: 120_000,
+}, async () => {
+  const cases: readonly [readonly string[], RegExp][] = [
+    [['frobnicate'], /^unknown command 'frobnicate'/],
+    [['run', 'app.mjs', '--control-port', '70000'], /Give a port from 0 to 65535\./],
+    [['check'], /^missing required argument 'app'/],
+    [
+      ['check', 'app.mjs', '--deplyment', 'x'],
+      /^unknown option '--deplyment'\n\(Did you mean --deployment\?\)/,
+    ],
+    [['top', '--interval', '1'], /Give milliseconds from 100 to 2147483647\./],
+    [['decisions', 'now'], /^too many arguments/],
+    [['explain'], /^missing required argument 'name'/],
+    [['clone', 'work', '--count', 'many'], /Give a whole number from 1 to 64\./],
+    [['remove'], /^missing required argument 'instance'/],
+    [['reassign', '1'], /^missing required argument 'place'/],
+    [['analyze', '--rate', 'top'], /Allowed choices are mean, max\./],
+    [['tdma'], /^required option '--profile <file>' not specified/],
+  ];
+  for (const [args, expected] of cases) {
+    const { status, stdout, stderr } = await command([...args, '--json']);
+    assert.deepEqual([status, stdout, stderr.split('\n').length], [1, '', 2], stderr);
+    const error = JSON.parse(stderr) as { code: string; message: string };
+    assert.equal(error.code, 'SHOAL_COMMAND_LINE');
+    assert.match(error.message, expected);
+  }
 });
 
 test('shoal check tells how a right app would run; what its module prints does not disturb the JSON', async () => {

@@ -10,6 +10,7 @@ import {
   defineApp,
   defineMsu,
   formatProblem,
+  placeOf,
   receives,
   sends,
 } from '../model/index.ts';
@@ -98,6 +99,39 @@ describe('a deployment file', () => {
       ['name: "unclosed', /YAML: /],
     ];
     for (const [text, expected] of cases) assert.match(problemsOf(text).join('\n'), expected, text);
+  });
+
+  test('whose machines cannot be read is not taken for one that names none: nothing is said of what would be derived', () => {
+    const many = { min: 1_024, max: 1_024 };
+    const large = defineApp({
+      name: 'large',
+      msus: [
+        defineMsu({ name: 'one', entry: true, instances: many, create: () => ({}) }),
+        defineMsu({ name: 'two', entry: true, instances: many, create: () => ({}) }),
+      ],
+      edges: [],
+    });
+    const whats = (text: string): string[] =>
+      resolveDeployment(large, readDeployment(text, 'file.yaml'), 2).problems.map(({ what }) => what);
+    assert.deepEqual(whats('name: large'), ['The app starts with 2048 instances, more than 1024']);
+    assert.deepEqual(whats('machines: 5'), ['machines is 5']);
+    assert.deepEqual(whats('machines: [{ processes: [{ threads: [{ instances: one }] }] }]'), [
+      'machines[0].processes[0].threads[0].instances is "one"',
+    ]);
+    assert.match(whats('machines: [').join('\n'), /^YAML: [^\n]*$/);
+  });
+
+  test('is derived for one machine only: types that name several are refused at the first of them', () => {
+    const [west, east] = ['west', 'east'].map((name) =>
+      defineMsu({ name, machines: [name], create: () => ({}) }),
+    );
+    const apart = defineApp({ name: 'apart', msus: [sink, west ?? sink, east ?? sink], edges: app.edges });
+    const [problem] = resolveDeployment({ ...apart, msus: [source, ...apart.msus] }, null, 2).problems;
+    assert.match(
+      problem?.what ?? '',
+      /^The types name 2 machines \(west, east\), but `shoal run` starts one/,
+    );
+    assert.deepEqual(problem?.where, placeOf(west));
   });
 
   test('that would blow up is refused: too long, or aliases of aliases', () => {

@@ -14,8 +14,14 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** The program with all its commands. */
-function createProgram(): Command {
+/** Whether errors are to be JSON: known before the command line is understood, because it may be what is wrong. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).includes('--json');
+}
+
+/** The program with all its commands. `isJson`: it does not write what is wrong with the command line. */
+function createProgram(isJson: boolean): Command {
   const program = new Command('shoal')
     .description(
       'Runs a network service as a dataflow of small components, and clones only the one that is overwhelmed.',
@@ -23,13 +29,13 @@ function createProgram(): Command {
     .version(version())
     .showSuggestionAfterError()
     .exitOverride();
+  // Before the commands are made: they take over what stands here.
+  if (isJson) program.configureOutput({ outputError: () => {} });
   addRunCommand(program);
   addCheckCommand(program);
   addControlCommands(program);
   addAnalyzeCommand(program);
   addTdmaCommand(program);
-  // Commands inherit how errors end from the program only if they are told so.
-  for (const command of program.commands) command.exitOverride();
   return program;
 }
 
@@ -39,8 +45,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+const isJson = asksForJson(process.argv.slice(2));
 try {
-  await createProgram().parseAsync();
+  await createProgram(isJson).parseAsync();
 } catch (error) {
-  process.exitCode = reportError(error, process.argv.includes('--json'));
+  process.exitCode = reportError(error, isJson);
 }

@@ -1,4 +1,5 @@
-// Every file of fixtures/mistakes holds a mistake, marked in the line before it: `✗ what => mend`.
+// Every file of fixtures/mistakes holds a mistake, marked in the line before it: `✗ what => mend`. The column of the
+// mistake is that of the declaration in an app, and that of the `#` of the mark in a deployment file.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +14,6 @@ const cores = 4;
 interface Mark {
   readonly file: string;
   readonly line: number;
-  /** Column at which the declaration begins; 0: not said by the mark. */
   readonly column: number;
   readonly what: string;
   readonly mend: string;
@@ -27,8 +27,8 @@ function marksOf(file: string): Mark[] {
     // Several mistakes of one line are marked above each other.
     let next = index + 1;
     while (lines[next]?.includes('✗')) next++;
-    const call = /(defineMsu|defineApp|connect)\(/.exec(lines[next] ?? '');
-    const column = call === null ? 0 : call.index + 1;
+    const declaration = (lines[next] ?? '').search(/(defineMsu|defineApp|connect)\(/);
+    const column = (file.endsWith('.yaml') ? text.indexOf('#') : declaration) + 1;
     return [{ file, line: next + 1, column, what: mark[1] ?? '', mend: mark[2] ?? '' }];
   });
 }
@@ -46,14 +46,14 @@ function assertMarked(problems: readonly Problem[], marks: readonly Mark[]): voi
       ({ where, what, mend }) =>
         where.file === mark.file &&
         where.line === mark.line &&
-        (mark.column === 0 ? where.column > 0 : where.column === mark.column) &&
+        where.column === mark.column &&
         what.includes(mark.what) &&
         mend.includes(mark.mend),
     );
     assert.notEqual(
       index,
       -1,
-      `${mark.file}:${mark.line}: expected "${mark.what}" => "${mark.mend}" in:\n${text}`,
+      `${mark.file}:${mark.line}:${mark.column}: expected "${mark.what}" => "${mark.mend}" in:\n${text}`,
     );
     left.splice(index, 1);
   }

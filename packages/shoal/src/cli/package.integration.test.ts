@@ -19,15 +19,20 @@ test('the package holds what its entry points name, and no tests or test support
     entry.types,
     entry.default,
   ]);
-  for (const entry of [bin.shoal, './dist/cli/main.js', './dist/cli/run-main.js', ...entries]) {
+  // Processes and threads are started by the names of their files, which nothing imports.
+  const started = ['cli/run-main', 'cli/check-app-main', 'cli/check-app-thread', 'runtime/thread-main'];
+  const others = ['README.md', 'LICENSE', 'schema/deployment.schema.json', './dist/cli/main.js'];
+  for (const entry of [bin.shoal, ...others, ...started.map((name) => `dist/${name}.js`), ...entries]) {
     assert.ok(packed.includes(path.normalize(entry as string)), `${entry} is in the package\n${stderr}`);
   }
-  assert.deepEqual(
-    packed.filter((file) =>
-      /\.test\.|test-support|tsbuildinfo|cli\/test-command|controller\/fixture/.test(file),
-    ),
-    [],
-  );
+  const needless = (file: string): boolean =>
+    /\.test\.|tsbuildinfo|fixture/.test(file) || file.split('/').some((part) => part.startsWith('test-'));
+  assert.deepEqual(packed.filter(needless), []);
+});
+
+test('the licence of the package is that of the repository', () => {
+  const licence = readFileSync(path.join(folder, 'LICENSE'), 'utf8');
+  assert.equal(licence, readFileSync(path.resolve(folder, '../../LICENSE'), 'utf8'));
 });
 
 test('the command is a file of the repository that can be run as it is, so that a fresh clone has it', () => {

@@ -2,6 +2,7 @@
  * A running app: the runtime, the controller beside it, and the control endpoint. The controller decides, the runtime
  * serves; either could be on another machine, here they share a process.
  */
+import assert from 'node:assert/strict';
 import { type Controller, createController } from '../controller/index.ts';
 import {
   createSeededRandom,
@@ -9,7 +10,6 @@ import {
   type DeploymentProcess,
   machineId,
   processId,
-  ShoalError,
 } from '../model/index.ts';
 import { type FatalReason, type Runtime, startRuntime } from '../runtime/index.ts';
 import { createControlSource } from './api/control-source.ts';
@@ -25,24 +25,26 @@ export interface RunAppOptions {
   /** Port of the control endpoint; 0: one that is free. */
   readonly controlPort: number;
   readonly log: RunLog;
+  /** Where goes what MSUs print. */
+  readonly printsTo: 'stdout' | 'stderr';
   /** A thread cannot be ended: this process must go, at once. */
   readonly onFatal: (reason: FatalReason) => void;
 }
 
 export interface RunningApp {
   readonly controlPort: number;
+  /** Milliseconds that {@link RunningApp.drain} waits. */
+  readonly drainMaxMs: number;
   /** Ends what runs: no new work, then what there is is waited for. Answers whether all of it ended in time. */
   drain(): Promise<boolean>;
 }
 
-/** The only process of the deployment: `shoal run` starts one. Throws `SHOAL_INVALID_APP` where there are more. */
+/** The only process of a checked deployment. */
 function onlyProcess({ deployment }: CheckedApp): [DeploymentMachine, DeploymentProcess] {
-  const [machine] = deployment.machines;
-  const [first] = machine?.processes ?? [];
-  const processes = deployment.machines.flatMap((m) => m.processes.map((p) => `${m.name}/${p.name}`));
-  if (machine !== undefined && first !== undefined && processes.length === 1) return [machine, first];
-  const message = `The deployment has ${processes.length} processes (${processes.join(', ')}), but \`shoal run\` starts one process on one machine. Put all threads into one process.`;
-  throw new ShoalError('SHOAL_INVALID_APP', message, { processes });
+  const [machine, ...otherMachines] = deployment.machines;
+  const [first, ...others] = machine?.processes ?? [];
+  assert(machine !== undefined && first !== undefined && otherMachines.length + others.length === 0);
+  return [machine, first];
 }
 
 async function startParts(
@@ -61,6 +63,7 @@ async function startParts(
     spareThreads: deployment.spareThreads,
     machine: machineId(machine.name),
     process: processId(process.name),
+    printsTo: options.printsTo,
     log,
     onFatal: options.onFatal,
   });
@@ -98,6 +101,7 @@ export async function runApp(options: RunAppOptions): Promise<RunningApp> {
   process.once('exit', removeRunFile);
   return {
     controlPort: endpoint.port,
+    drainMaxMs: options.checked.deployment.drainMaxMs,
     async drain() {
       // First of all: what drains must not be made good by clones.
       await controller.close();

@@ -71,6 +71,17 @@ test('a directory that others can read, a link, or a file in its place is not tr
   assert.deepEqual(readdirSync(target), []);
 });
 
+test('a directory that cannot be written to is an error that names it, and leaves nothing behind', () => {
+  // Ours alone, and nobody can make a file in it, not even root.
+  const readOnly = '/proc/self/fd';
+  const before = readdirSync(readOnly).length;
+  assert.throws(
+    () => writeRunFile(readOnly, run('web')),
+    control(/^The run directory \/proc\/self\/fd cannot be written to: .*--run DIRECTORY\.$/),
+  );
+  assert.equal(readdirSync(readOnly).length, before);
+});
+
 test('the directory is in XDG_RUNTIME_DIR where there is one, else in the folder for temporary files', () => {
   assert.equal(defaultRunDirectory({ XDG_RUNTIME_DIR: folder }), path.join(folder, 'shoal'));
   for (const given of [undefined, '', 'relative', path.join(folder, 'absent')]) {

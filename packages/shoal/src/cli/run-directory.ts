@@ -68,21 +68,38 @@ function requireTrusted(directory: string): void {
   throw new ShoalError('SHOAL_CONTROL', `The run directory ${directory} ${reason}. ${mend}.`, { directory });
 }
 
-/** Writes the file of an app; answers what removes it again. Throws `SHOAL_CONTROL` if the directory is not ours alone. */
-export function writeRunFile(directory: string, run: Omit<RunFile, 'version'>): () => void {
+/** Does something with the directory. Throws `SHOAL_CONTROL` with the cause if the file system does not let it. */
+function inDirectory<T>(directory: string, what: string, act: () => T): T {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return act();
   } catch (error) {
+    if (error instanceof ShoalError) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    throw new ShoalError('SHOAL_CONTROL', `The run directory ${directory} cannot be made: ${text}`, {
-      directory,
-    });
+    const mend = 'Name another with --run DIRECTORY';
+    const message = `The run directory ${directory} cannot be ${what}: ${text}. ${mend}.`;
+    throw new ShoalError('SHOAL_CONTROL', message, { directory }, error);
   }
-  requireTrusted(directory);
+}
+
+/**
+ * Writes the file of an app; answers what removes it again. Throws `SHOAL_CONTROL` if the directory is not ours alone, or
+ * cannot be written to.
+ */
+export function writeRunFile(directory: string, run: Omit<RunFile, 'version'>): () => void {
+  inDirectory(directory, 'made', () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
   const file = path.join(directory, `${run.app}-${run.pid}.json`);
   const fresh = `${file}.${randomBytes(6).toString('hex')}`;
-  writeFileSync(fresh, `${JSON.stringify({ version: 1, ...run })}\n`, { mode: 0o600, flag: 'wx' });
-  renameSync(fresh, file);
+  inDirectory(directory, 'written to', () => {
+    requireTrusted(directory);
+    try {
+      writeFileSync(fresh, `${JSON.stringify({ version: 1, ...run })}\n`, { mode: 0o600, flag: 'wx' });
+      renameSync(fresh, file);
+    } catch (error) {
+      // On a full disk there may be an empty one.
+      rmSync(fresh, { force: true });
+      throw error;
+    }
+  });
   return () => rmSync(file, { force: true });
 }
 
@@ -101,8 +118,10 @@ const filesMax = 1_000;
 /** The apps that run; files of processes that are gone are removed. */
 export function listRuns(directory: string): readonly RunFile[] {
   if (!existsSync(directory)) return [];
-  requireTrusted(directory);
-  const names = readdirSync(directory).filter((name) => name.endsWith('.json'));
+  const names = inDirectory(directory, 'read', () => {
+    requireTrusted(directory);
+    return readdirSync(directory).filter((name) => name.endsWith('.json'));
+  });
   return names.slice(0, filesMax).flatMap((name) => {
     const file = path.join(directory, name);
     let run: RunFile;
@@ -112,7 +131,7 @@ export function listRuns(directory: string): readonly RunFile[] {
       return []; // not one of ours, or removed just now
     }
     if (isAlive(run.pid)) return [run];
-    rmSync(file, { force: true });
+    inDirectory(directory, 'written to', () => rmSync(file, { force: true }));
     return [];
   });
 }

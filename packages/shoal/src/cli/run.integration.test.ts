@@ -67,6 +67,96 @@ describe('shoal run', () => {
     assert.match(gone.stderr, /No app runs for this user/);
   });
 
+  test('is asked and ordered about with --json: one JSON value on standard output, or one line of JSON on standard error', async () => {
+    const running = startCommand(['run', app('steady.mjs')], env);
+    await running.seen('app "steady" runs');
+    /** Runs a command that is to print JSON, and nothing else. */
+    const asked = async (status: number, ...args: string[]): Promise<Record<string, unknown>> => {
+      const ended = await command([...args, '--json'], env);
+      assert.equal(ended.status, status, `${args.join(' ')}: ${ended.stdout}${ended.stderr}`);
+      const [said, silent] =
+        ended.stdout === '' ? [ended.stderr, ended.stdout] : [ended.stdout, ended.stderr];
+      assert.equal(silent, '', args.join(' '));
+      return JSON.parse(said) as Record<string, unknown>;
+    };
+    const cloned = await asked(0, 'clone', 'work');
+    assert.deepEqual([cloned.operator, cloned.outcome], ['clone', 'done']);
+    const [{ instanceId } = { instanceId: 0 }] = cloned.placements as { instanceId: number }[];
+    const clone = `work#${instanceId}`;
+    await waitUntil('the view has the clone', async () => {
+      const { view } = (await asked(0, 'top')) as { view: { types: { instances: unknown[] }[] } };
+      return view.types.some((type) => type.instances.length === 2);
+    });
+    const decisions = await asked(0, 'decisions');
+    assert.deepEqual(Object.values(decisions).at(-1), cloned);
+    const explained = await asked(0, 'explain', clone);
+    assert.deepEqual(Object.keys(explained), ['name', 'text']);
+    assert.equal(explained.name, clone);
+
+    const refused: readonly [string[], RegExp, number | undefined][] = [
+      [['explain', 'wrk'], /^There is no type "wrk"\. Did you mean "work"\?$/, 404],
+      [['clone', 'wrk'], /^There is no type "wrk"/, 404],
+      [['remove', `ask#${instanceId}`], new RegExp(`^Instance ${instanceId} is of type "work"\\.$`), 404],
+      [['remove', 'work'], /^"work" does not name an instance\./, undefined],
+      [['reassign', `ask#${instanceId}`, 'local/main'], /is of type "work"\.$/, 404],
+      [
+        ['reassign', clone, 'local/main/more'],
+        /^"local\/main\/more" is not a place\. Give machine/,
+        undefined,
+      ],
+      [['reassign', clone, 'local/other'], /^There is no process "other" on machine "local"\.$/, 404],
+      [['top', '--app', 'stedy'], /^No app "stedy" runs/, undefined],
+    ];
+    for (const [args, message, status] of refused) {
+      const error = await asked(1, ...args);
+      assert.equal(error.code, 'SHOAL_CONTROL');
+      assert.match(String(error.message), message);
+      assert.equal((error.facts as { status?: number }).status, status);
+    }
+    const tooMany = await asked(1, 'clone', 'work', '--count', '64');
+    assert.deepEqual([tooMany.operator, tooMany.outcome], ['clone', 'refused']);
+    const moved = await asked(0, 'reassign', clone, 'local/main');
+    assert.deepEqual([moved.operator, moved.outcome], ['reassign', 'done']);
+    const [{ instanceId: next } = { instanceId: 0 }] = moved.placements as { instanceId: number }[];
+    await waitUntil(
+      'the view has the other one',
+      async () => (await command(['explain', `work#${next}`], env)).status === 0,
+    );
+    const removed = await asked(0, 'remove', `work#${next}`);
+    assert.deepEqual([removed.operator, removed.outcome], ['remove', 'done']);
+    running.child.kill('SIGTERM');
+    assert.equal((await running.ended).status, 0);
+  });
+
+  test('writes nothing but JSON lines to standard output with --json, whatever MSUs print', async () => {
+    const running = startCommand(['run', app('chatty.mjs'), '--json'], env);
+    await running.seen('app \\"chatty\\" runs');
+    await running.seen('printed by a handler');
+    running.child.kill('SIGTERM');
+    const { status, stdout, stderr } = await running.ended;
+    assert.equal(status, 0);
+    const lines = stdout.trim().split('\n');
+    for (const line of lines) assert.equal(typeof (JSON.parse(line) as { msg: string }).msg, 'string');
+    assert.match(stderr, /printed by an MSU that is created\n[\s\S]*printed by a handler\n/);
+  });
+
+  test('says in one line of JSON why it does not start', async () => {
+    const cases: readonly [string[], number, string, RegExp][] = [
+      [[path.join(fixtures, 'many/app.mjs')], 2, 'SHOAL_INVALID_APP', /has 12 mistakes:/],
+      [[app('exits.mjs')], 2, 'SHOAL_APP_LOAD', /called process\.exit\(3\)/],
+      [[app('steady.mjs'), '--run', '/proc/self/fd'], 1, 'SHOAL_CONTROL', /fd cannot be written to: /],
+    ];
+    for (const [args, expected, code, message] of cases) {
+      for (const supervised of [[], ['--no-supervisor']]) {
+        const { status, stdout, stderr } = await command(['run', ...args, ...supervised, '--json'], env);
+        assert.deepEqual([status, stdout], [expected, ''], stderr);
+        const error = JSON.parse(stderr) as { code: string; message: string };
+        assert.equal(error.code, code);
+        assert.match(error.message, message);
+      }
+    }
+  });
+
   test('ends at once at the second signal, however long draining would take', async () => {
     const running = startCommand(['run', app('never-drains.mjs'), '--json'], env);
     await running.seen('runs (process');
@@ -123,7 +213,7 @@ describe('shoal run', () => {
     running.child.kill('SIGTERM');
     const { status, stdout } = await running.ended;
     assert.equal(status, 0);
-    assert.match(stdout, /some work did not end in time/);
+    assert.match(stdout, /WARN ended; what had not ended after drainMaxMs \(200 ms\) was cut off\n$/);
   });
 
   test('starts nothing of an app with mistakes', async () => {
@@ -133,13 +223,22 @@ describe('shoal run', () => {
     assert.equal(stdout, '');
   });
 
+  test('says why an instance could not be started, with the place, and without a stack trace', async () => {
+    const { status, stderr, stdout } = await command(['run', app('port-taken.mjs')], env);
+    assert.equal(status, 1);
+    const why = /the thread died of Error: listen EADDRINUSE: .*:1 \(\/.*port-taken\.mjs:10:15\)\n$/;
+    assert.match(stderr, why);
+    assert.match(stderr, /^shoal: An instance of 'door' could not be started: [^\n]*\n$/);
+    assert.doesNotMatch(stdout, / at .*node:/);
+  });
+
   test('refuses a deployment of several machines in a sentence', async () => {
     const file = path.join(folder, 'two.yaml');
     const thread = (types: string): string => `processes: [{ threads: [{ instances: [${types}] }] }]`;
     writeFileSync(file, `machines:\n  - { name: a, ${thread('ask')} }\n  - { name: b, ${thread('work')} }\n`);
     const { status, stderr } = await command(['run', app('steady.mjs'), '-d', file], env);
     assert.equal(status, 2);
-    assert.match(stderr, /The deployment has 2 processes \(a\/main, b\/main\)/);
+    assert.match(stderr, /two\.yaml:3:\d+: The deployment has 2 processes \(a\/main, b\/main\)/);
   });
 
   test('says so when the port of the control endpoint is taken', async () => {

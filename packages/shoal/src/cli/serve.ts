@@ -34,9 +34,11 @@ function createEnding(log: RunLog): Ending {
         settle({ hasServed: true, status: exitStatus.done });
         return;
       }
+      const { drainMaxMs } = app;
       app.drain().then(
         (isEmpty) => {
-          log(isEmpty ? 'info' : 'warn', isEmpty ? 'ended' : 'ended; some work did not end in time', {});
+          if (isEmpty) log('info', 'ended', {});
+          else log('warn', `ended; what had not ended after drainMaxMs (${drainMaxMs} ms) was cut off`, {});
           settle({ hasServed: true, status: exitStatus.done });
         },
         (error: unknown) => {
@@ -73,7 +75,9 @@ async function start(
 ): Promise<RunningApp> {
   const checked = await checkApp(request.app, request.deploymentFile ?? undefined);
   const { controlPort, runDirectory, isJson } = request;
-  const running = await runApp({ checked, log, controlPort, runDirectory, onFatal });
+  // Standard output is JSON lines then, and nothing else.
+  const printsTo = isJson ? 'stderr' : 'stdout';
+  const running = await runApp({ checked, log, printsTo, controlPort, runDirectory, onFatal });
   for (const line of isJson ? [] : describeDeployment(checked.deployment)) log('info', line, {});
   const { name } = checked.graph;
   const fields = { app: name, controlPort: running.controlPort };

@@ -25,6 +25,7 @@ interface TdmaFlags {
   activeSlot: number;
   period: Exact;
   out?: string;
+  json: boolean;
 }
 
 /** Adds `shoal tdma`, which writes the profile of a node that may send only in its slot. */
@@ -41,6 +42,7 @@ export function addTdmaCommand(program: Command): void {
       return value;
     })
     .option('--out <file>', 'where to write the profile (default: standard output)')
+    .option('--json', 'print the profile, warnings and cost as JSON', false)
     .action((flags: TdmaFlags) => {
       process.exitCode = runTdma(flags);
     });
@@ -60,13 +62,19 @@ function runTdma(flags: TdmaFlags): number {
     const { slots, activeSlot, period: periodSeconds } = flags;
     const profile = slotsOf(first.profile, { slots, activeSlot, periodSeconds });
     const text = writeProfileText(profile);
+    const warnings = first.warnings.map(describeProblem);
+    const cost = describeCost(first.profile, profile, flags);
+    if (flags.out !== undefined) writeOutput(flags.out, text);
+    if (flags.json) {
+      process.stdout.write(`${JSON.stringify({ profile: text, warnings, cost }, null, 2)}\n`);
+      return exitStatus.done;
+    }
     if (flags.out === undefined) process.stdout.write(text);
-    else writeOutput(flags.out, text);
-    for (const warning of first.warnings) process.stderr.write(`Warning: ${describeProblem(warning)}\n`);
-    process.stderr.write(describeCost(first.profile, profile, flags));
+    for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
+    process.stderr.write(`${cost.join('\n')}\n`);
     return exitStatus.done;
   } catch (error) {
-    return reportError(error, false);
+    return reportError(error, flags.json);
   }
 }
 
@@ -79,19 +87,19 @@ function slotsOf(profile: TrafficProfile, options: TdmaOptions): TrafficProfile 
   }
 }
 
-/** What the slots cost at most, and where that holds. */
+/** What the slots cost at most, and where that holds, in lines. */
 function describeCost(
   abstract: TrafficProfile,
   profile: TrafficProfile,
   { slots, period }: TdmaFlags,
-): string {
+): string[] {
   const peak = profile.rows.map((row) => row.meanBitsPerSecond).reduce((a, b) => (compare(a, b) < 0 ? b : a));
   const slotSeconds = divide(period, slots);
   const bounds = tdmaBounds(peak, slotSeconds, period);
   const { times } = ratesOf(abstract);
   const isUneven = [...times, abstract.periodSeconds].some((time) => !Number.isInteger(divide(time, period)));
   const where = times.length > 1 ? ' as long as the rate of the profile does not change' : '';
-  const lines = [
+  return [
     `A slot of ${formatSeconds(slotSeconds)} in every ${formatSeconds(period)}${where}: ` +
       `at most ${formatSeconds(bounds.extraDelaySeconds)} more delay, ` +
       `and at most ${formatBits(bounds.extraBufferBits)} more buffer at ${formatExact(bounds.effectiveBitsPerSecond)} bit/s.`,
@@ -103,5 +111,4 @@ function describeCost(
         ]
       : []),
   ];
-  return `${lines.join('\n')}\n`;
 }

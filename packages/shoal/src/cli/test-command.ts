@@ -50,16 +50,19 @@ export async function waitUntil(what: string, look: () => Promise<boolean>): Pro
   }
 }
 
+/** The words of a command line that runs `shoal` with these arguments. */
+export function commandLine(args: readonly string[]): string[] {
+  const flags = process.execArgv.filter((arg) => !arg.startsWith('--test'));
+  return [process.execPath, ...flags, main, ...args];
+}
+
 /** Starts `shoal` with these arguments. */
 export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv.filter((arg) => !arg.startsWith('--test')), main, ...args],
-    {
-      env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const [program = '', ...words] = commandLine(args);
+  const child = spawn(program, words, {
+    env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   started.add(child);

@@ -19,6 +19,8 @@ export const errorCodes = {
   SHOAL_CALL_FAILED:
     'An isolated function failed (threw, ran over its limit, or its thread was lost); see `reason`.',
   SHOAL_CONTROL: 'The control endpoint could not be reached, refused the token, or answered with an error.',
+  SHOAL_COMMAND_LINE: 'The command line is wrong; see the message.',
+  SHOAL_INTERNAL: 'A mistake of Shoal itself; please report it, with `facts.stack`.',
 } as const;
 
 /** The code of a {@link ShoalError}: it says what happened, and does not change from one version to the next. */

@@ -14,6 +14,7 @@ import {
   type StateKind,
 } from './msu.ts';
 import type { InPort, OutPort, TimerSpec } from './port.ts';
+import { withDefaults } from './with-defaults.ts';
 
 /** What a port carries. `fields`: of records; else null. */
 export interface GraphMessage {
@@ -129,7 +130,7 @@ function describeMsu(msu: AnyMsuType): GraphMsu {
     dependencies: o.dependencies ?? [],
     resources: o.resources ?? [],
     cost: { serviceTimeMs: o.cost?.serviceTimeMs ?? 1, memoryMiB: o.cost?.memoryMiB ?? 16 },
-    restart: { ...defaultRestart, ...o.restart },
+    restart: withDefaults(defaultRestart, o.restart),
     isEntry: o.entry ?? inPorts.length === 0,
     isExit: o.exit ?? outPorts.length === 0,
     in: inPorts.map(([name, port]) => ({

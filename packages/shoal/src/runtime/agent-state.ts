@@ -45,6 +45,7 @@ export interface AgentOptions {
   readonly process: ProcessId;
   readonly clock: Clock;
   readonly seed: number;
+  readonly printsTo: 'stdout' | 'stderr';
   readonly log: RuntimeLog;
   readonly onFatal: (reason: FatalReason) => void;
 }

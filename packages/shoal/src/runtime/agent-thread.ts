@@ -1,6 +1,13 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import {
+  type AppGraph,
+  type InstanceId,
+  type Limits,
+  parseStackPlace,
+  type QueueOrder,
+  type ThreadId,
+} from '../model/index.ts';
 import { endIdleWorker } from './node-faults.ts';
 import {
   createThreadBlock,
@@ -31,6 +38,7 @@ export interface AgentThreadOptions {
   readonly core: number;
   readonly nice: number;
   readonly scheduling: QueueOrder;
+  readonly printsTo: 'stdout' | 'stderr';
   readonly seed: number;
   readonly messageBlocks: SharedArrayBuffer;
   /** Present for a thread that the agent did not start and cannot end: that of a program that uses Shoal as a library. */
@@ -48,6 +56,13 @@ export interface ThreadEnd {
   readonly exitCode: number;
   /** What it threw, if that is why. */
   readonly error: Error | null;
+}
+
+/** What a thread died of, in one line, with the place in its own code where there is one. */
+export function describeThrown(error: Error): string {
+  const place = parseStackPlace(error.stack ?? '');
+  const where = place === null ? '' : ` (${place.file}:${place.line}:${place.column})`;
+  return `${error.name}: ${error.message.split('\n')[0]}${where}`;
 }
 
 export class AgentThread {
@@ -113,7 +128,8 @@ export class AgentThread {
       worker.once(guest === undefined ? 'exit' : 'close', (exitCode: number) => {
         this.#worker = null;
         this.phase = 'lost';
-        for (const answer of this.#waiting.values()) answer({ isOk: false, detail: 'the thread ended' });
+        const detail = error === null ? 'the thread ended' : `the thread died of ${describeThrown(error)}`;
+        for (const answer of this.#waiting.values()) answer({ isOk: false, detail });
         this.#waiting.clear();
         resolve();
         onEnd({ exitCode: exitCode ?? 0, error });
@@ -124,7 +140,8 @@ export class AgentThread {
   }
 
   #startWorker(): Worker {
-    const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks } = this.options;
+    const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks, printsTo } =
+      this.options;
     Atomics.store(this.block.words, ThreadWord.running, 0);
     Atomics.store(this.block.words, ThreadWord.parked, 0);
     const workerData: ThreadStart = {
@@ -140,8 +157,9 @@ export class AgentThread {
       messageBlocks,
       seed: seed + this.generation,
     };
-    return new Worker(entry, {
+    const worker = new Worker(entry, {
       workerData,
+      stdout: printsTo === 'stderr',
       name: `shoal-${name}`,
       ...(limits.threadHeapMaxMiB > 0
         ? {
@@ -149,6 +167,11 @@ export class AgentThread {
           }
         : {}),
     });
+    if (printsTo === 'stderr') {
+      // Not by a pipe: one for each thread would add its listeners to the stream that all of them share.
+      worker.stdout.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    }
+    return worker;
   }
 
   #answered(report: Extract<ThreadReport, { kind: 'answer' }>): void {

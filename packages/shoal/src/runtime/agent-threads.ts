@@ -12,7 +12,13 @@ import {
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentLinks } from './agent-links.ts';
 import { type AgentState, within } from './agent-state.ts';
-import { AgentThread, type AgentThreadOptions, type GuestLink, type ThreadEnd } from './agent-thread.ts';
+import {
+  AgentThread,
+  type AgentThreadOptions,
+  describeThrown,
+  type GuestLink,
+  type ThreadEnd,
+} from './agent-thread.ts';
 import { setThreadSlice } from './native/index.ts';
 import { ThreadWord } from './shared-block.ts';
 import type { HostOrigin, ThreadReport } from './thread-messages.ts';
@@ -54,7 +60,7 @@ export class AgentThreads {
   newThread(
     thread: Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling' | 'guest'>,
   ): AgentThread {
-    const { appUrl, graph, limits, seed } = this.#state.options;
+    const { appUrl, graph, limits, seed, printsTo } = this.#state.options;
     const { name, core, nice, scheduling, guest } = thread;
     const id = threadId(++this.#threadIds);
     const made = new AgentThread({
@@ -66,6 +72,7 @@ export class AgentThreads {
       core,
       nice,
       scheduling,
+      printsTo,
       seed: seed + id * 1_000,
       messageBlocks: this.#state.messageBlocks,
       ...(guest === undefined ? {} : { guest }),
@@ -249,7 +256,5 @@ function describeEnd(origin: HostOrigin, end: ThreadEnd): string {
   const code = (end.error as { code?: string } | null)?.code;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY')
     return 'ran out of memory (its heap limit is limits.threadHeapMaxMiB)';
-  return end.error === null
-    ? `exited with code ${end.exitCode}`
-    : `died of ${end.error.stack ?? end.error.message}`;
+  return end.error === null ? `exited with code ${end.exitCode}` : `died of ${describeThrown(end.error)}`;
 }

@@ -9,6 +9,7 @@ import {
   type ProcessId,
   processId,
 } from '../model/index.ts';
+import { withDefaults } from '../model/with-defaults.ts';
 import type { ControlBus } from '../wire/index.ts';
 import { Agent } from './agent.ts';
 import type { FatalReason, RuntimeLog } from './agent-state.ts';
@@ -37,6 +38,8 @@ export interface RuntimeOptions {
   readonly process?: ProcessId;
   /** Seed of all randomness. Default: the clock. */
   readonly seed?: number;
+  /** Where goes what MSUs print to their standard output (`console.log`). Default `stdout`. */
+  readonly printsTo?: 'stdout' | 'stderr';
   /** Where log lines go. Default: nowhere. */
   readonly log?: RuntimeLog;
   /**
@@ -71,7 +74,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const agent = new Agent({
     appUrl,
     graph,
-    limits: { ...defaultLimits, ...options.limits },
+    limits: withDefaults(defaultLimits, options.limits),
     samplePeriodMs: options.samplePeriodMs ?? 100,
     drainMaxMs: options.drainMaxMs ?? 10_000,
     spareThreads: options.spareThreads ?? 1,
@@ -79,6 +82,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     process,
     clock,
     seed: options.seed ?? Math.floor(clock.now()),
+    printsTo: options.printsTo ?? 'stdout',
     log: options.log ?? (() => {}),
     onFatal: options.onFatal ?? killSelf,
   });

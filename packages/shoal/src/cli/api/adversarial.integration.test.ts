@@ -111,12 +111,15 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
       '/',
       '/v2',
       '/%2e%2e/v1/view',
+      '/%zz',
+      '/v1/explain/%c0%80',
+      `/v1/explain/${'x'.repeat(200)}`,
     ];
     for (const given of wrong) {
       for (const target of paths) {
         const answer = await ask({ path: target, token: given });
         assert.equal(answer.status, 401, `${target} with ${given}`);
-        assert.doesNotMatch(answer.body, /steady|work|instanceId/);
+        assert.doesNotMatch(answer.body, /steady|work|instanceId|zz|xxx/);
       }
     }
     for (const authorization of [
@@ -152,7 +155,9 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
       `127.0.0.1.evil.example:${endpoint.port}`,
     ]) {
       assert.equal((await ask({ headers: { host } })).status, 403, `Host: ${host}`);
-      assert.equal((await ask({ path: '/v1/health', headers: { host } })).status, 403, `Host: ${host}`);
+      for (const target of ['/v1/health', '/%zz', `/v1/explain/${'x'.repeat(200)}`]) {
+        assert.equal((await ask({ path: target, headers: { host } })).status, 403, `${target} Host: ${host}`);
+      }
     }
     for (const origin of [
       'https://evil.example',
@@ -228,6 +233,9 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
       ['/v1/remove', '{"instanceId":-1}', 400],
       ['/v1/remove', '{"instanceId":1.5}', 400],
       ['/v1/remove', '{"instanceId":999999}', 404],
+      ['/v1/remove', '{"instanceId":1,"msu":"no name"}', 400],
+      ['/v1/remove', '{"instanceId":1,"msu":"nobody"}', 404],
+      ['/v1/reassign', '{"instanceId":1,"msu":"nobody","machine":"local","process":"main"}', 404],
       ['/v1/reassign', '{"instanceId":1}', 400],
       ['/v1/reassign', '{"instanceId":1,"machine":"local","process":"other"}', 404],
     ];
@@ -260,6 +268,18 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
     }
   });
 
+  test('answers a path that cannot be decoded, and a name that is too long, as any other error', async () => {
+    const cases: [string, number, string][] = [
+      ['/%zz', 400, 'The path is not understood.'],
+      ['/v1/explain/%c0%80', 400, 'The path is not understood.'],
+      [`/v1/explain/${'x'.repeat(129)}`, 414, 'A name has at most 128 characters.'],
+    ];
+    for (const [target, status, message] of cases) {
+      const answer = await ask({ path: target });
+      assert.deepEqual([answer.status, JSON.parse(answer.body)], [status, { error: { message } }], target);
+    }
+  });
+
   test('survives what is not HTTP, headers without end, and more connections than it may have', async () => {
     const send = (text: string): Promise<string> =>
       new Promise((resolve) => {
@@ -270,10 +290,13 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
         });
         socket.on('error', () => resolve(got)).on('close', () => resolve(got));
       });
-    assert.match(await send('\u0016\u0003\u0001 no http\r\n\r\n'), /^HTTP\/1\.1 400|^$/);
+    assert.match(
+      await send('\u0016\u0003\u0001 no http\r\n\r\n'),
+      /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*\r\n\r\n\{"error":\{"message":"This is not an HTTP request\."\}\}$/,
+    );
     assert.match(
       await send(`GET /v1/view HTTP/1.1\r\nhost: x\r\n${'a: b\r\n'.repeat(20_000)}\r\n`),
-      /^HTTP\/1\.1 4|^$/,
+      /^HTTP\/1\.1 431 [\s\S]*"The headers are too long\."|^$/,
     );
     assert.match(await send('GET /v1/view HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 403/);
     const sockets = Array.from({ length: connectionsMax + 20 }, () =>
@@ -335,7 +358,11 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
     // The view follows the reports, by a sample period.
     const explained = (): Promise<Answer> => ask({ path: `/v1/explain/${added}` });
     await waitUntil('the clone is explained', async () => (await explained()).body.includes('"text"'));
-    const body = JSON.stringify({ instanceId: added });
+    const ofAnotherType = JSON.stringify({ instanceId: added, msu: 'ask' });
+    const mistaken = await ask({ method: 'POST', path: '/v1/remove', headers: json, body: ofAnotherType });
+    assert.equal(mistaken.status, 404, mistaken.body);
+    assert.match(mistaken.body, new RegExp(`Instance ${added} is of type \\\\"work\\\\"`));
+    const body = JSON.stringify({ instanceId: added, msu: 'work' });
     const removed = await ask({ method: 'POST', path: '/v1/remove', headers: json, body });
     assert.equal(removed.status, 200, removed.body);
     assert.match((await ask({ path: '/v1/decisions' })).body, /ordered by a person/);

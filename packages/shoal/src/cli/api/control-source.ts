@@ -9,16 +9,21 @@ export interface SojournTimes {
   readonly p99Ms: number;
 }
 
+/** An instance that a person names; `msu`: its type, if that was said as well (`regex#7`). */
+interface NamedInstance {
+  readonly instanceId: InstanceId;
+  readonly msu?: string;
+}
+
 /** What a person may order. */
 export type PersonOrder =
   | { readonly operator: 'clone'; readonly msu: string; readonly count: number }
-  | { readonly operator: 'remove'; readonly instanceId: InstanceId }
-  | {
+  | ({ readonly operator: 'remove' } & NamedInstance)
+  | ({
       readonly operator: 'reassign';
-      readonly instanceId: InstanceId;
       readonly machine: MachineId;
       readonly process: ProcessId;
-    };
+    } & NamedInstance);
 
 /** What runs, as the control endpoint sees it. */
 export interface ControlSource {

@@ -5,19 +5,27 @@
  * I2 GET changes nothing; what changes something is POST with a JSON body.
  * I3 Requests, bodies and connections are bounded.
  */
-import type { AddressInfo } from 'node:net';
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { z } from 'zod';
 import { type Decision, renderDecision } from '../../controller/index.ts';
 import { isName, ShoalError, suggest } from '../../model/index.ts';
 import { type ControlSource, orderCountMax, type PersonOrder, recentDecisionsMax } from './control-source.ts';
-import { refusalOf } from './guard.ts';
+import { type Refusal, refusalOf } from './guard.ts';
 import { createMetrics } from './metrics.ts';
 
 /** Bytes of the largest request body. */
 export const bodyMaxBytes = 16_384;
 /** Connections at a time. */
 export const connectionsMax = 64;
+/** Characters of the longest name of a type or an instance in a path. */
+const nameParameterMaxCharacters = 128;
 const requestTimeoutMs = 5_000;
 const keepAliveTimeoutMs = 5_000;
 
@@ -36,10 +44,12 @@ export interface ControlEndpoint extends AsyncDisposable {
 
 const instanceIdSchema = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 const nameSchema = z.string().refine(isName, 'letters, digits and "-"');
+/** The type is checked where it is given: whoever means `regex#1` must not remove `io#1`. */
+const namedInstance = { instanceId: instanceIdSchema, msu: nameSchema.optional() };
 const orderSchemas = {
   clone: z.strictObject({ msu: nameSchema, count: z.int().min(1).max(orderCountMax).default(1) }),
-  remove: z.strictObject({ instanceId: instanceIdSchema }),
-  reassign: z.strictObject({ instanceId: instanceIdSchema, machine: nameSchema, process: nameSchema }),
+  remove: z.strictObject(namedInstance),
+  reassign: z.strictObject({ ...namedInstance, machine: nameSchema, process: nameSchema }),
 } as const;
 
 function sendError(reply: FastifyReply, status: number, message: string): FastifyReply {
@@ -54,7 +64,7 @@ function typeOfInstance(source: ControlSource, instanceId: number): string | und
 /** Why a name stands for nothing that runs; null if it stands for something. */
 function unknownName(source: ControlSource, name: string): string | null {
   const types = source.view().types.map((type) => type.msu);
-  const [, msu, id] = /^(?:([A-Za-z][A-Za-z0-9-]*)#)?(\d{1,15})$/.exec(name) ?? [];
+  const [, msu, id] = /^(?:([A-Za-z][A-Za-z0-9-]*)#)?(\d{1,16})$/.exec(name) ?? [];
   if (id !== undefined) {
     const found = typeOfInstance(source, Number(id));
     if (found === undefined) return `There is no instance ${id}.`;
@@ -67,7 +77,8 @@ function unknownName(source: ControlSource, name: string): string | null {
 
 function unknownInOrder(source: ControlSource, order: PersonOrder): string | null {
   if (order.operator === 'clone') return unknownName(source, order.msu);
-  const unknown = unknownName(source, String(order.instanceId));
+  const { msu, instanceId } = order;
+  const unknown = unknownName(source, msu === undefined ? String(instanceId) : `${msu}#${instanceId}`);
   if (unknown !== null || order.operator === 'remove') return unknown;
   const { machine, process } = order;
   const exists = source.view().processes.some((p) => p.machine === machine && p.process === process);
@@ -116,9 +127,41 @@ function addOrders(app: FastifyInstance, source: ControlSource): void {
   }
 }
 
+function pathError({ code, statusCode = 500 }: FastifyError): { status: number; message: string } {
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') {
+    return { status: 414, message: `A name has at most ${nameParameterMaxCharacters} characters.` };
+  }
+  if (code === 'FST_ERR_BAD_URL') return { status: 400, message: 'The path is not understood.' };
+  return { status: statusCode, message: 'The request failed inside of Shoal.' };
+}
+
+/** Answers what is not even a request, in the form of every other error. */
+function refuseWhatIsNotHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = isTooLong ? 431 : isLate ? 408 : 400;
+  const message = isTooLong ? 'The headers are too long.' : 'This is not an HTTP request.';
+  const body = JSON.stringify({
+    error: { message: isLate ? 'The request took too long to come.' : message },
+  });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  socket.end(`${head}\r\n\r\n${body}`);
+}
+
 /** Starts the endpoint on 127.0.0.1. Throws `SHOAL_CONTROL` if the port cannot be had. */
 export async function startControlEndpoint(options: ControlEndpointOptions): Promise<ControlEndpoint> {
   const { source, token } = options;
+  let port = 0;
+  /** Why a request is refused before anything else of it is looked at; null if it is not. */
+  const refusal = (request: FastifyRequest): Refusal | null => {
+    const { host, origin, authorization } = request.headers;
+    const needsToken = request.method !== 'GET' || request.url !== '/v1/health';
+    return refusalOf({ host, origin, authorization }, port, needsToken ? token : null);
+  };
   const app = fastify({
     bodyLimit: bodyMaxBytes,
     requestTimeout: requestTimeoutMs,
@@ -126,15 +169,18 @@ export async function startControlEndpoint(options: ControlEndpointOptions): Pro
     keepAliveTimeout: keepAliveTimeoutMs,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: 128 },
+    routerOptions: { maxParamLength: nameParameterMaxCharacters },
+    // A path that cannot be decoded, or a name that is too long, comes here and meets no hook.
+    frameworkErrors: (error, request, reply) => {
+      const { status, message } = refusal(request) ?? pathError(error);
+      sendError(reply, status, message);
+    },
+    clientErrorHandler: refuseWhatIsNotHttp,
   });
   app.server.maxConnections = connectionsMax;
-  let port = 0;
   app.addHook('onRequest', async (request, reply) => {
-    const { host, origin, authorization } = request.headers;
-    const needsToken = request.method !== 'GET' || request.url !== '/v1/health';
-    const refusal = refusalOf({ host, origin, authorization }, port, needsToken ? token : null);
-    if (refusal !== null) return sendError(reply, refusal.status, refusal.message);
+    const refused = refusal(request);
+    if (refused !== null) return sendError(reply, refused.status, refused.message);
     return undefined;
   });
   // Only JSON: what a page can post without asking first (text, forms) is refused by its type.

@@ -34,11 +34,13 @@ interface CheckOptions {
   readonly loadMax: number;
 }
 
-/** A duration given on the command line. */
-export function parseMs(text: string): number {
-  const ms = Number(text);
-  if (Number.isFinite(ms) && ms >= 1 && ms <= durationMaxMs) return ms;
-  throw new InvalidArgumentError(`Give milliseconds from 1 to ${durationMaxMs}.`);
+/** Reads a duration given on the command line. */
+export function parseMs(minMs: number): (text: string) => number {
+  return (text) => {
+    const ms = Number(text);
+    if (Number.isFinite(ms) && ms >= minMs && ms <= durationMaxMs) return ms;
+    throw new InvalidArgumentError(`Give milliseconds from ${minMs} to ${durationMaxMs}.`);
+  };
 }
 
 /** `shoal check APP`: everything that is wrong with an app and its deployment, without starting anything. */
@@ -49,7 +51,7 @@ export function addCheckCommand(program: Command): void {
     .argument('<app>', 'app module: its default export is what defineApp returned')
     .option('-d, --deployment <file>', 'deployment file (YAML); default: derived from the app')
     .option('--json', 'print the graph and the resolved deployment as JSON')
-    .option('--load-max <ms>', 'milliseconds that the module may take to load', parseMs, defaultLoadMaxMs)
+    .option('--load-max <ms>', 'milliseconds that the module may take to load', parseMs(1), defaultLoadMaxMs)
     .action(async (app: string, options: CheckOptions) => {
       const { graph, deployment } = await checkApp(app, options.deployment, options.loadMax);
       if (options.json) {

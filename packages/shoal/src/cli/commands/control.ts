@@ -5,7 +5,7 @@ import { type ControlClient, createControlClient } from '../api/client.ts';
 import { type DecisionWithText, orderCountMax } from '../api/control-source.ts';
 import { exitStatus } from '../report-error.ts';
 import { defaultRunDirectory, findRun } from '../run-directory.ts';
-import { runTop } from '../top/run-top.ts';
+import { intervalMinMs, runTop } from '../top/run-top.ts';
 import { parseMs } from './check.ts';
 
 interface ControlOptions {
@@ -37,10 +37,10 @@ function printOrder(decision: DecisionWithText, options: ControlOptions): void {
   if (decision.outcome !== 'done' && decision.outcome !== 'partly') process.exitCode = exitStatus.failed;
 }
 
-/** The id of an instance, given as `7` or `regex#7`. */
-function instanceIdOf(text: string): number {
-  const id = /^(?:[A-Za-z][A-Za-z0-9-]*#)?(\d{1,15})$/.exec(text)?.[1];
-  if (id !== undefined) return Number(id);
+/** An instance, given as `7` or `regex#7`: the type goes along, so that it is checked. */
+function instanceOf(text: string): { readonly instanceId: number; readonly msu?: string } {
+  const [, msu, id] = /^(?:([A-Za-z][A-Za-z0-9-]*)#)?(\d{1,15})$/.exec(text) ?? [];
+  if (id !== undefined) return { instanceId: Number(id), ...(msu === undefined ? {} : { msu }) };
   const message = `"${text}" does not name an instance. Give its number, or type#number, as shoal top shows it.`;
   throw new ShoalError('SHOAL_CONTROL', message, { name: text });
 }
@@ -61,17 +61,17 @@ function addOrders(program: Command): void {
   addControlCommand(program, 'remove', 'drain an instance and remove it')
     .argument('<instance>', 'its number, or type#number')
     .action(async (instance: string, options: ControlOptions) => {
-      printOrder(await connect(options).order('remove', { instanceId: instanceIdOf(instance) }), options);
+      printOrder(await connect(options).order('remove', instanceOf(instance)), options);
     });
   addControlCommand(program, 'reassign', 'move an instance to another process')
     .argument('<instance>', 'its number, or type#number')
     .argument('<place>', 'machine/process')
     .action(async (instance: string, place: string, options: ControlOptions) => {
-      const [machine = '', process = ''] = place.split('/');
-      if (!isName(machine) || !isName(process)) {
+      const [machine = '', process = '', ...more] = place.split('/');
+      if (!isName(machine) || !isName(process) || more.length > 0) {
         throw new ShoalError('SHOAL_CONTROL', `"${place}" is not a place. Give machine/process.`, { place });
       }
-      const body = { instanceId: instanceIdOf(instance), machine, process };
+      const body = { ...instanceOf(instance), machine, process };
       printOrder(await connect(options).order('reassign', body), options);
     });
 }
@@ -80,7 +80,7 @@ function addOrders(program: Command): void {
 export function addControlCommands(program: Command): void {
   addControlCommand(program, 'top', 'watch a running app: types, instances, queues, rates, decisions')
     .option('--once', 'print one screen and end; so it is where the output is no terminal')
-    .option('--interval <ms>', 'milliseconds between two screens', parseMs, 1_000)
+    .option('--interval <ms>', 'milliseconds between two screens', parseMs(intervalMinMs), 1_000)
     .action(async (options: ControlOptions & { once?: boolean; interval: number }) => {
       const client = connect(options);
       if (options.json) printJson(await client.snapshot());

@@ -1,10 +1,16 @@
 /** What can be wrong with the numbers of a deployment: limits, controller policy, periods. */
 import type { Deployment } from '../deployment.ts';
 import type { Limits } from '../limits.ts';
-import { deploymentRules, limitRules, policyRules } from '../number-rule.ts';
+import {
+  deploymentRules,
+  describeRule,
+  limitRules,
+  meetsRule,
+  type NumberRule,
+  policyRules,
+} from '../number-rule.ts';
 import type { AddProblem } from '../problem.ts';
 import { show } from '../problem.ts';
-import { checkNumber } from './checks.ts';
 import { isName, nameMend } from './names.ts';
 import type { PlaceOfPath } from './place-of-path.ts';
 
@@ -31,21 +37,24 @@ export function validateSettings(settings: DeploymentSettings, placeOf: PlaceOfP
   if (settings.name !== '' && !isName(settings.name)) {
     counted(placeOf(['name']), `The deployment has the name ${show(settings.name)}`, nameMend);
   }
+  // A deployment is resolved: a number that is absent has no default any more.
+  const check = (path: readonly string[], value: unknown, rule: NumberRule): void => {
+    if (meetsRule(value, rule)) return;
+    const what = `Deployment: ${path.join('.')} is ${show(value)}`;
+    counted(placeOf(path), what, `Give ${describeRule(rule)}`);
+  };
   for (const [name, rule] of Object.entries(limitRules)) {
-    const value = settings.limits[name as keyof Limits];
-    checkNumber(placeOf(['limits', name]), 'Deployment', `limits.${name}`, value, rule, counted);
+    check(['limits', name], settings.limits[name as keyof Limits], rule);
   }
   for (const [name, rule] of Object.entries(policyRules)) {
-    const value = settings.policy[name as keyof typeof policyRules];
-    checkNumber(placeOf(['policy', name]), 'Deployment', `policy.${name}`, value, rule, counted);
+    check(['policy', name], settings.policy[name as keyof typeof policyRules], rule);
   }
   if (typeof settings.policy.isActive !== 'boolean') {
     const what = `Deployment: policy.isActive is ${show(settings.policy.isActive)}`;
     counted(placeOf(['policy', 'isActive']), what, 'Give true or false');
   }
   for (const [name, rule] of Object.entries(deploymentRules)) {
-    const value = settings[name as keyof typeof deploymentRules];
-    checkNumber(placeOf([name]), 'Deployment', name, value, rule, counted);
+    check([name], settings[name as keyof typeof deploymentRules], rule);
   }
   // Relations of numbers that are wrong by themselves would only say the same thing twice.
   if (found > 0) return;

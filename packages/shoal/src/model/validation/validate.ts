@@ -28,6 +28,8 @@ export interface ValidateOptions {
 export interface DeploymentParts {
   readonly settings: DeploymentSettings | null;
   readonly machines: readonly DeploymentMachine[] | null;
+  /** True: it names no machines, so that they will be derived. False with null: what it says of them is not usable. */
+  readonly areMachinesDerived: boolean;
 }
 
 /** True if the value has the shape of an app. It may be full of mistakes, but {@link validate} can find them. */
@@ -105,7 +107,7 @@ export function validateParts(
   const sound = soundApp(app, msus.values());
   validateEdges(sound, msus, add);
   validateFlow(sound, msus, appPlace, add);
-  validateDependencies(sound, msus, parts.machines === null, add);
+  validateDependencies(sound, msus, parts.areMachinesDerived, add);
   if (parts.settings !== null) validateSettings(parts.settings, placeOfPath, add);
   if (parts.settings !== null && parts.machines !== null) {
     const { limits, spareThreads } = parts.settings;
@@ -127,10 +129,10 @@ export function validateParts(
  * none. Never throws, whatever a plain JavaScript app contains.
  */
 export function validate(app: App, deployment?: Deployment, options?: ValidateOptions): readonly Problem[] {
-  const parts =
+  const parts: DeploymentParts =
     deployment === undefined
-      ? { settings: null, machines: null }
-      : { settings: deployment, machines: deployment.machines };
+      ? { settings: null, machines: null, areMachinesDerived: true }
+      : { settings: deployment, machines: deployment.machines, areMachinesDerived: false };
   return validateParts(app, parts, options);
 }
 

@@ -7,6 +7,7 @@
  * I3. After the first request to stop nothing is started any more.
  */
 import { defaultRestart, type RestartPolicy } from '../../model/index.ts';
+import { withDefaults } from '../../model/with-defaults.ts';
 import { describeEvent, type SupervisorEvent } from './events.ts';
 import type { RestartCause } from './messages.ts';
 import { createRestartBudget } from './restart-budget.ts';
@@ -63,7 +64,7 @@ function resolve(options: SupervisorOptions): Resolved {
     args: options.args ?? [],
     env: options.env ?? process.env,
     execArgv: options.execArgv ?? process.execArgv,
-    restart: { ...defaultRestart, kind: 'transient', ...options.restart },
+    restart: withDefaults<RestartPolicy>({ ...defaultRestart, kind: 'transient' }, options.restart),
     heartbeatMs: options.heartbeatMs ?? 500,
     heartbeatsMissedMax: options.heartbeatsMissedMax ?? 6,
     startMaxMs: options.startMaxMs ?? 30_000,

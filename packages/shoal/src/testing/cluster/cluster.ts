@@ -6,6 +6,7 @@
  */
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
+import { withDefaults } from '../../model/with-defaults.ts';
 import type { Command, CommandResult, ControlBus, Report } from '../../wire/index.ts';
 import { createSeededRandom, exponential, type Random } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
@@ -108,14 +109,14 @@ export class SimulatedCluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    this.#link = { ...faultless, ...options.link };
+    this.#link = withDefaults(faultless, options.link);
     this.#random = createSeededRandom(options.seed);
     this.#linkRandom = createSeededRandom(options.seed + 1_000_003);
     this.#queueMax = options.queueMaxMessages ?? 1_024;
     for (const { fromMsu, toMsu, id } of options.graph.edges) this.#edgeIds.set(`${fromMsu}>${toMsu}`, id);
     this.#world = {
       graph: options.graph,
-      times: { spareThreadMs: 8, newThreadMs: 25, tablesMs: 1, ...options.times },
+      times: withDefaults({ spareThreadMs: 8, newThreadMs: 25, tablesMs: 1 }, options.times),
       now: () => this.#nowMs,
       at: (timeMs, action) => this.#agenda.at(timeMs, action),
       whenEmpty: (instance, timeMs, action) => this.#whenEmpty(instance, timeMs, action),
