@@ -14,11 +14,14 @@ export interface WebLimits {
   readonly pipelineMax: number;
   /** Characters of a text to search; more: 400. Default 4,096. */
   readonly searchMaxCharacters: number;
-  /** From the first byte of a request (or the end of the handshake) to the end of its headers; then 408. Default 10,000. */
+  /** From the first byte of a request to the end of its headers; then 408. Default 10,000. */
   readonly headersTimeoutMs: number;
   /** From the end of the headers to the end of the body; then 408. Default 20,000. */
   readonly bodyTimeoutMs: number;
-  /** A connection without a request is closed after so long. Default 30,000. */
+  /**
+   * A connection is closed, without a word, so long after its handshake or the end of its last request or answer, if no
+   * other request has begun; blank lines are none. Default 30,000.
+   */
   readonly idleTimeoutMs: number;
   /** TCP connected, TLS not: closed after so long. Default 10,000. */
   readonly handshakeTimeoutMs: number;

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
-import { connectClient, fetchOnce, request } from './test/client.ts';
+import { connectClient, eventually, fetchOnce, request } from './test/client.ts';
 import { startRedis } from './test/redis.ts';
 import { clusterOfTwo, monolith, nodeHttps, type ServerKind, shoalApp, startServer } from './test/servers.ts';
 
@@ -15,6 +15,22 @@ for (const kind of [clusterOfTwo, nodeHttps]) {
     assert.match(await fetchOnce(server.port, '/object/none'), /404 Not Found/);
     const before = await fetchOnce(server.port, '/health');
     assert.match(before, /"isAlive":true/);
+    assert.equal(await server.stop(), 0, server.errors());
+  });
+}
+
+for (const kind of [monolith, nodeHttps]) {
+  test(`${kind.name} notices a new certificate without being told`, async () => {
+    const server = await startServer({ ...kind, reloadsOnHangup: false });
+    const shown = async (): Promise<string> => {
+      const client = await connectClient(server.port);
+      const { fingerprint256 } = client.socket.getPeerCertificate();
+      client.destroy();
+      return fingerprint256;
+    };
+    const before = await shown();
+    await server.renewCertificate();
+    await eventually('a new certificate is shown', async () => (await shown()) !== before);
     assert.equal(await server.stop(), 0, server.errors());
   });
 }

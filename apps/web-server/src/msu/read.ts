@@ -23,7 +23,12 @@ import { busyResponse, encodeResponse } from '../http/response.ts';
 import { holder, SecureConnection } from '../http/secure-connection.ts';
 import { SweepClock, type WebLimits } from '../limits.ts';
 import type { WebSettings } from '../settings.ts';
-import { type Credentials, readCredentials, watchCredentials } from '../tls/credentials.ts';
+import {
+  type Credentials,
+  certificateCheckMs,
+  readCredentials,
+  watchCredentials,
+} from '../tls/credentials.ts';
 import {
   type ClientMessage,
   type ControlMessage,
@@ -35,9 +40,6 @@ import {
 } from './messages.ts';
 import { type KeyedOptions, Outbox } from './outbox.ts';
 import { threadConnections, threadWriters } from './thread-connections.ts';
-
-/** Between two looks at the certificate's files. */
-const certificateCheckMs = 2_000;
 
 /** A connection from the moment it is taken to the end of its handshake. */
 interface Handshake {

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { embeddedObject } from '../service/object-store.ts';
-import { connectClient, fetchOnce, request, sendPlain } from './client.ts';
+import { connectClient, eventually, fetchOnce, request, sendPlain } from './client.ts';
 import { type ServerKind, startServer, type TestServer } from './servers.ts';
 
 /** Short times, so that tests of slow clients are quick; each differs, so that one cannot pass for another. */
@@ -20,16 +20,6 @@ const timeouts = {
   SHOAL_WEB_WRITE_TIMEOUT_MS: '1000',
   SHOAL_WEB_LINGER_MS: '300',
 };
-
-/** Looks again until it is true; says what was seen last if it never is. */
-async function eventually(what: string, look: () => Promise<boolean> | boolean): Promise<void> {
-  const endAt = performance.now() + 8_000;
-  while (performance.now() < endAt) {
-    if (await look()) return;
-    await sleep(50);
-  }
-  assert.fail(`never: ${what}`);
-}
 
 async function connectionsOf(server: TestServer): Promise<number> {
   const text = await fetchOnce(server.port, '/health');
