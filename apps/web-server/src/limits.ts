@@ -29,9 +29,11 @@ export interface WebLimits {
   readonly writeTimeoutMs: number;
   /** After the last response of a connection, how long the client may take to close its side. Default 1,000. */
   readonly lingerMs: number;
-  /** TLS handshakes in progress on one thread; further connections wait. Default 64. */
+  /** Connections on one thread that have not sent a byte; with one more, the oldest is closed. Default 2,048. */
+  readonly silentMax: number;
+  /** TLS handshakes in progress on one thread, from the client's first byte; further ones wait. Default 64. */
   readonly handshakesMax: number;
-  /** Connections waiting for their handshake on one thread; further ones are closed. Default 1,024. */
+  /** Connections that have sent a byte and wait for their handshake on one thread; further ones are closed. Default 1,024. */
   readonly handshakesWaitingMax: number;
   /** Between two looks at the timeouts. Default 250. */
   readonly sweepMs: number;
@@ -51,6 +53,7 @@ export const defaultWebLimits: WebLimits = {
   handshakeTimeoutMs: 10_000,
   writeTimeoutMs: 20_000,
   lingerMs: 1_000,
+  silentMax: 2_048,
   handshakesMax: 64,
   handshakesWaitingMax: 1_024,
   sweepMs: 250,
