@@ -112,7 +112,7 @@ async function openPlain(port: number, bytes = ''): Promise<net.Socket> {
 
 async function allClosed(sockets: readonly net.Socket[]): Promise<void> {
   for (const socket of sockets) socket.resume();
-  await Promise.all(sockets.map((socket) => socket.destroyed || once(socket, 'close')));
+  await eventually('they are closed', () => sockets.every((socket) => socket.destroyed));
 }
 
 /** What a TLS client says first, and no more. */
