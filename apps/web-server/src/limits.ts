@@ -14,11 +14,14 @@ export interface WebLimits {
   readonly pipelineMax: number;
   /** Characters of a text to search; more: 400. Default 4,096. */
   readonly searchMaxCharacters: number;
-  /** From the first byte of a request (or the end of the handshake) to the end of its headers; then 408. Default 10,000. */
+  /** From the first byte of a request to the end of its headers; then 408. Default 10,000. */
   readonly headersTimeoutMs: number;
   /** From the end of the headers to the end of the body; then 408. Default 20,000. */
   readonly bodyTimeoutMs: number;
-  /** A connection without a request is closed after so long. Default 30,000. */
+  /**
+   * A connection is closed, without a word, so long after its handshake or the end of its last request or answer, if no
+   * other request has begun; blank lines are none. Default 30,000.
+   */
   readonly idleTimeoutMs: number;
   /** TCP connected, TLS not: closed after so long. Default 10,000. */
   readonly handshakeTimeoutMs: number;
@@ -26,9 +29,11 @@ export interface WebLimits {
   readonly writeTimeoutMs: number;
   /** After the last response of a connection, how long the client may take to close its side. Default 1,000. */
   readonly lingerMs: number;
-  /** TLS handshakes in progress on one thread; further connections wait. Default 64. */
+  /** Connections on one thread that have not sent a byte; with one more, the oldest is closed. Default 2,048. */
+  readonly silentMax: number;
+  /** TLS handshakes in progress on one thread, from the client's first byte; further ones wait. Default 64. */
   readonly handshakesMax: number;
-  /** Connections waiting for their handshake on one thread; further ones are closed. Default 1,024. */
+  /** Connections that have sent a byte and wait for their handshake on one thread; further ones are closed. Default 1,024. */
   readonly handshakesWaitingMax: number;
   /** Between two looks at the timeouts. Default 250. */
   readonly sweepMs: number;
@@ -48,6 +53,7 @@ export const defaultWebLimits: WebLimits = {
   handshakeTimeoutMs: 10_000,
   writeTimeoutMs: 20_000,
   lingerMs: 1_000,
+  silentMax: 2_048,
   handshakesMax: 64,
   handshakesWaitingMax: 1_024,
   sweepMs: 250,

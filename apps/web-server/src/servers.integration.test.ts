@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { connectClient, fetchOnce, request } from './test/client.ts';
+import { connectClient, eventually, fetchOnce, request } from './test/client.ts';
 import { startRedis } from './test/redis.ts';
 import { clusterOfTwo, monolith, nodeHttps, type ServerKind, shoalApp, startServer } from './test/servers.ts';
 
@@ -15,6 +16,22 @@ for (const kind of [clusterOfTwo, nodeHttps]) {
     assert.match(await fetchOnce(server.port, '/object/none'), /404 Not Found/);
     const before = await fetchOnce(server.port, '/health');
     assert.match(before, /"isAlive":true/);
+    assert.equal(await server.stop(), 0, server.errors());
+  });
+}
+
+for (const kind of [monolith, nodeHttps]) {
+  test(`${kind.name} notices a new certificate without being told`, async () => {
+    const server = await startServer({ ...kind, reloadsOnHangup: false });
+    const shown = async (): Promise<string> => {
+      const client = await connectClient(server.port);
+      const { fingerprint256 } = client.socket.getPeerCertificate();
+      client.destroy();
+      return fingerprint256;
+    };
+    const before = await shown();
+    await server.renewCertificate();
+    await eventually('a new certificate is shown', async () => (await shown()) !== before);
     assert.equal(await server.stop(), 0, server.errors());
   });
 }
@@ -58,43 +75,146 @@ test('a search that runs too long costs its client 422, its thread, and nobody e
   assert.equal(await server.stop(), 0, server.errors());
 });
 
-test('searches beyond what can be done in time are refused at once with the time to wait', async () => {
-  const server = await startServer(shoalApp, { SHOAL_WEB_SEARCH_DEADLINE_MS: '150' });
+test('searches beyond what can be done in time are refused by the work that waits, with the time to wait', async () => {
+  const server = await startServer(shoalApp, {
+    // Nothing is late here: what is refused is refused for what waits already.
+    SHOAL_WEB_SEARCH_DEADLINE_MS: '60000',
+    SHOAL_WEB_SEARCH_RUN_LIMIT_MS: '60000',
+    SHOAL_WEB_SEARCH_QUEUE_MAX_MS: '50',
+  });
   const costly = `/search?q=${`${'a'.repeat(19)}+`.repeat(40)}`;
+  // By the first ones it is known what a search takes.
+  for (let i = 0; i < 3; i++) assert.match(await fetchOnce(server.port, costly), /200 OK/);
   const responses = await Promise.all(Array.from({ length: 12 }, () => fetchOnce(server.port, costly)));
   const refused = responses.filter((response) => response.includes('503 Service Unavailable'));
   assert.ok(refused.length > 0);
   for (const response of refused) assert.match(response, /Retry-After: 1/);
+  const served = responses.filter((response) => response.includes('200 OK'));
+  assert.equal(served.length + refused.length, responses.length);
+  await eventually('each refusal is counted as one by the bound of the queue', async () => {
+    const byQueue = await server.metric('shoal_messages_refused_total', 'http', 'queue-full');
+    const done = await server.metric('shoal_messages_done_total', 'regex');
+    return byQueue === refused.length && done === 3 + served.length;
+  });
+  assert.equal(await server.metric('shoal_messages_shed_total', 'regex'), 0);
   assert.match(await fetchOnce(server.port, '/object/1'), /200 OK/);
   assert.equal(await server.stop(), 0, server.errors());
 });
 
-test('handshakes beyond the bound wait for their turn, and connections beyond those that may wait are closed', async () => {
+/** Connects without TLS, and says so much. */
+async function openPlain(port: number, bytes = ''): Promise<net.Socket> {
+  const socket = net.connect({ host: '127.0.0.1', port });
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  if (bytes !== '') socket.write(bytes, 'latin1');
+  return socket;
+}
+
+async function allClosed(sockets: readonly net.Socket[]): Promise<void> {
+  for (const socket of sockets) socket.resume();
+  await eventually('they are closed', () => sockets.every((socket) => socket.destroyed));
+}
+
+/** What a TLS client says first, and no more. */
+const firstByte = '\x16';
+/** Nobody is closed for being late, so whoever waits for a place that is held waits longer than any test. */
+const noHandshakeTimeout = { SHOAL_WEB_HANDSHAKE_TIMEOUT_MS: '3600000' };
+
+test('handshakes beyond the bound wait for their turn as queue, and those beyond what may wait are closed', async () => {
   const server = await startServer(shoalApp, {
+    ...noHandshakeTimeout,
     SHOAL_WEB_HANDSHAKES_MAX: '2',
     SHOAL_WEB_HANDSHAKES_WAITING_MAX: '3',
   });
-  const open = async (): Promise<net.Socket> => {
-    const socket = net.connect({ host: '127.0.0.1', port: server.port });
-    socket.on('error', () => undefined).resume();
-    await once(socket, 'connect');
-    return socket;
-  };
-  // They say nothing, and are in progress until they time out, or go.
-  const silent = [await open(), await open()];
-  const waiting = [await open(), await open(), await open()];
-  const refused = await Promise.all([open(), open(), open(), open()]);
-  await Promise.all(refused.map((socket) => socket.destroyed || once(socket, 'close')));
-  assert.ok([...silent, ...waiting].every((socket) => !socket.destroyed));
-  for (const socket of silent) socket.destroy();
-  const answers = waiting.map(async (socket) => {
-    socket.removeAllListeners('data').pause();
-    const client = await connectClient(server.port, { socket });
+  const queue = (length: number): Promise<void> =>
+    eventually(`a queue of ${length}`, async () => {
+      return (await server.metric('shoal_queue_length_messages', 'read')) === length;
+    });
+  // They have begun, and hold their places until they go.
+  const begun = [await openPlain(server.port, firstByte), await openPlain(server.port, firstByte)];
+  const waiting = [1, 2, 3].map(() => connectClient(server.port));
+  await queue(3);
+  await allClosed(await Promise.all([1, 2, 3, 4].map(() => openPlain(server.port, firstByte))));
+  assert.ok(begun.every((socket) => !socket.destroyed));
+  for (const socket of begun) socket.destroy();
+  for (const client of await Promise.all(waiting)) {
     client.send(request('/object/1'));
     await client.until(/200 OK/);
     client.destroy();
+  }
+  await queue(0);
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
+test('clients that wait for their handshake and go leave the queue', async () => {
+  const server = await startServer(shoalApp, { ...noHandshakeTimeout, SHOAL_WEB_HANDSHAKES_MAX: '1' });
+  const before = server.sockets();
+  const queue = (length: number): Promise<void> =>
+    eventually(`a queue of ${length}`, async () => {
+      return (await server.metric('shoal_queue_length_messages', 'read')) === length;
+    });
+  const begun = await openPlain(server.port, firstByte);
+  const waiting = await Promise.all([1, 2, 3].map(() => openPlain(server.port, firstByte)));
+  await queue(3);
+  for (const socket of waiting) socket.resetAndDestroy();
+  await queue(0);
+  // In the middle of a handshake, and before one: the end of the client's side is the end.
+  const silent = await openPlain(server.port);
+  begun.end();
+  silent.end();
+  await allClosed([begun, silent]);
+  await eventually('nothing leaked', () => server.sockets() <= before);
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
+test('connections that say nothing keep nobody out: each handshake that begins has its place', async () => {
+  const silentMax = 150;
+  const server = await startServer(shoalApp, {
+    ...noHandshakeTimeout,
+    SHOAL_WEB_SILENT_MAX: String(silentMax),
+    SHOAL_WEB_HANDSHAKES_MAX: '2',
+    SHOAL_WEB_HANDSHAKES_WAITING_MAX: '3',
   });
-  await Promise.all(answers);
+  const silent: net.Socket[] = [];
+  for (let i = 0; i < silentMax + 100; i++) silent.push(await openPlain(server.port));
+  // The oldest had to go.
+  await allClosed(silent.slice(0, 100));
+  for (let i = 0; i < 5; i++) assert.match(await fetchOnce(server.port, `/object/${i}`), /200 OK/);
+  const rest = silent.slice(100 + 5);
+  assert.ok(rest.every((socket) => !socket.destroyed));
+  assert.equal(await server.metric('shoal_queue_length_messages', 'read'), 0, 'they are no work that waits');
+  // Silent until now, and then like any other.
+  for (const socket of rest.slice(-5)) {
+    const client = await connectClient(server.port, { socket });
+    client.send(request('/object/7', 'Connection: close\r\n'));
+    assert.match(await client.closed(), /object 7 of/);
+  }
+  for (const socket of rest) socket.destroy();
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
+test('a client whose bytes come one by one loses none of them', async () => {
+  const server = await startServer(shoalApp);
+  const socket = await openPlain(server.port);
+  socket.setNoDelay(true);
+  const slow = new Duplex({
+    read: () => undefined,
+    write: (bytes: Buffer, _encoding, done) => {
+      void (async () => {
+        for (const byte of bytes) {
+          socket.write(Uint8Array.of(byte));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })().then(() => done(), done);
+    },
+  });
+  socket.on('data', (bytes) => slow.push(bytes));
+  socket.on('end', () => slow.push(null));
+  const client = await connectClient(server.port, { socket: slow });
+  client.send(request('/object/9'));
+  await client.until(/200 OK[\s\S]*object 9 of/);
+  client.destroy();
+  socket.destroy();
   assert.equal(await server.stop(), 0, server.errors());
 });
 

@@ -30,7 +30,7 @@ export interface WebSettings {
   readonly retryAfterSeconds: number;
   /**
    * Timeouts: `SHOAL_WEB_HEADERS_TIMEOUT_MS`, `…_BODY_TIMEOUT_MS`, `…_IDLE_TIMEOUT_MS`, `…_HANDSHAKE_TIMEOUT_MS`,
-   * `…_WRITE_TIMEOUT_MS`, `…_LINGER_MS`; the bounds `SHOAL_WEB_HANDSHAKES_MAX` and
+   * `…_WRITE_TIMEOUT_MS`, `…_LINGER_MS`; the bounds `SHOAL_WEB_SILENT_MAX`, `SHOAL_WEB_HANDSHAKES_MAX` and
    * `SHOAL_WEB_HANDSHAKES_WAITING_MAX`. Defaults: {@link defaultWebLimits}.
    */
   readonly limits: WebLimits;
@@ -71,6 +71,7 @@ const variables: ReadonlySet<string> = new Set([
   'SHOAL_WEB_HANDSHAKE_TIMEOUT_MS',
   'SHOAL_WEB_WRITE_TIMEOUT_MS',
   'SHOAL_WEB_LINGER_MS',
+  'SHOAL_WEB_SILENT_MAX',
   'SHOAL_WEB_HANDSHAKES_MAX',
   'SHOAL_WEB_HANDSHAKES_WAITING_MAX',
 ]);
@@ -98,6 +99,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     handshakeTimeoutMs: whole('SHOAL_WEB_HANDSHAKE_TIMEOUT_MS', defaultWebLimits.handshakeTimeoutMs, 1),
     writeTimeoutMs: whole('SHOAL_WEB_WRITE_TIMEOUT_MS', defaultWebLimits.writeTimeoutMs, 1),
     lingerMs: whole('SHOAL_WEB_LINGER_MS', defaultWebLimits.lingerMs, 1),
+    silentMax: whole('SHOAL_WEB_SILENT_MAX', defaultWebLimits.silentMax, 1, 100_000),
     handshakesMax: whole('SHOAL_WEB_HANDSHAKES_MAX', defaultWebLimits.handshakesMax, 1, 10_000),
     handshakesWaitingMax: whole(
       'SHOAL_WEB_HANDSHAKES_WAITING_MAX',

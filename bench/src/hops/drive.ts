@@ -1,86 +1,115 @@
-/** The two loads, the same code for every system: what differs is the call. */
+/**
+ * The two loads, the same code for every system: what differs is how a reply comes. Systems that answer with a promise
+ * get the callback by `then`, without an async function that waits in between; Shoal's ports and bare `postMessage` take
+ * a callback. For Shoal's ports the load runs inside of the app (`shoal-app.ts`), in the thread of the instance that asks.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { quantile } from '../report.ts';
 import { numberIn, type Payload, payloadCount } from './payload.ts';
 import type { HopSession, RoundTrips, Throughput } from './system.ts';
 
-export type Call = (payload: Payload) => Promise<Payload>;
+/** Asks, and calls back with the reply; whatever else comes of a request is a failure of the benchmark. */
+export type Ask = (request: Payload, onReply: (reply: Payload) => void) => void;
 
-export const inFlight = 256;
+/** A promise of a pool's own would keep it to itself. */
+function endBenchmark(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
+/** For systems whose calls return promises. */
+export function askBy(call: (payload: Payload) => PromiseLike<Payload>): Ask {
+  return (request, onReply) =>
+    void call(request).then((reply) => {
+      try {
+        onReply(reply);
+      } catch (error) {
+        endBenchmark(error);
+      }
+    }, endBenchmark);
+}
+
+const inFlight = 256;
 /** Latencies kept of one run; later ones are not timed. */
-export const samplesMax = 1_000_000;
+const samplesMax = 1_000_000;
 /** How often the clock is asked whether time is up, in calls, where the calls themselves are not timed. */
-export const clockEvery = 64;
+const clockEvery = 64;
 
 /** The number in a reply, which must be its request's plus one. */
-export function check(request: Payload, reply: Payload): number {
+function check(request: Payload, reply: Payload): number {
   const number = numberIn(reply);
   if (number !== ((numberIn(request) + 1) & 0xff)) throw new Error(`wrong reply: ${JSON.stringify(reply)}`);
   return number;
 }
 
-export function summarize(microseconds: Float64Array, checksum: number): RoundTrips {
+function summarize(microseconds: Float64Array, checksum: number): RoundTrips {
   const sorted = microseconds.sort();
   return { p50Us: quantile(sorted, 0.5), p99Us: quantile(sorted, 0.99), checksum };
 }
 
-/** One caller. */
-export async function driveRoundTrips(
-  call: Call,
+/** One caller, who asks again when the reply is there. */
+export function driveRoundTrips(
+  ask: Ask,
   payloads: readonly Payload[],
   durationMs: number,
-): Promise<RoundTrips> {
+  onEnd: (result: RoundTrips) => void,
+): void {
   const microseconds = new Float64Array(samplesMax);
   const endMs = performance.now() + durationMs;
   let checksum = 0;
   let count = 0;
-  for (let beforeMs = performance.now(); beforeMs < endMs && count < samplesMax; ) {
+  let beforeMs = performance.now();
+  const next = (): void => {
     const request = payloads[count % payloadCount] as Payload;
-    const reply = await call(request);
-    const afterMs = performance.now();
-    checksum += check(request, reply);
-    microseconds[count++] = (afterMs - beforeMs) * 1_000;
-    beforeMs = afterMs;
-  }
-  return summarize(microseconds.subarray(0, count), checksum);
+    ask(request, (reply) => {
+      const afterMs = performance.now();
+      checksum += check(request, reply);
+      microseconds[count++] = (afterMs - beforeMs) * 1_000;
+      beforeMs = afterMs;
+      if (afterMs < endMs && count < samplesMax) next();
+      else onEnd(summarize(microseconds.subarray(0, count), checksum));
+    });
+  };
+  next();
 }
 
 /** As many callers as are to be in flight, each waiting for its own replies. */
-export async function driveThroughput(
-  call: Call,
+export function driveThroughput(
+  ask: Ask,
   payloads: readonly Payload[],
   durationMs: number,
-): Promise<Throughput> {
+  onEnd: (result: Throughput) => void,
+): void {
   const startMs = performance.now();
   let isOver = false;
-  let count = 0;
+  let asked = 0;
+  let answered = 0;
   let checksum = 0;
-  const caller = async (): Promise<void> => {
-    while (!isOver) {
-      const request = payloads[count % payloadCount] as Payload;
-      count++;
-      // Not `checksum += … await …`, which would read the sum before it waits.
-      const reply = await call(request);
+  const next = (): void => {
+    const request = payloads[asked % payloadCount] as Payload;
+    asked++;
+    ask(request, (reply) => {
       checksum += check(request, reply);
-      if (count % clockEvery === 0 && performance.now() - startMs > durationMs) isOver = true;
-    }
+      answered++;
+      if (answered % clockEvery === 0 && performance.now() - startMs > durationMs) isOver = true;
+      if (!isOver) next();
+      else if (answered === asked) {
+        onEnd({ perSecond: (answered * 1_000) / (performance.now() - startMs), checksum });
+      }
+    });
   };
-  await Promise.all(Array.from({ length: inFlight }, caller));
-  return { perSecond: (count * 1_000) / (performance.now() - startMs), checksum };
+  for (let i = 0; i < inFlight; i++) next();
 }
 
 /** How long a system may take to end: poolifier's `destroy` now and then waits for a worker that has gone. */
 const closeMaxMs = 1_000;
 
-/** A session around a call that can be made from this thread. */
-export function sessionOf(
-  call: Call,
-  payloads: readonly Payload[],
-  close: () => Promise<unknown>,
-): HopSession {
+/** A session around requests that can be made from this thread. */
+export function sessionOf(ask: Ask, payloads: readonly Payload[], close: () => Promise<unknown>): HopSession {
   return {
-    roundTrips: (durationMs) => driveRoundTrips(call, payloads, durationMs),
-    throughput: (durationMs) => driveThroughput(call, payloads, durationMs),
+    roundTrips: (durationMs) => new Promise((resolve) => driveRoundTrips(ask, payloads, durationMs, resolve)),
+    throughput: (durationMs) => new Promise((resolve) => driveThroughput(ask, payloads, durationMs, resolve)),
     close: async () => {
       await Promise.race([close(), delay(closeMaxMs)]);
     },

@@ -7,6 +7,12 @@
  * medians of the rounds. Systems with settings are tried first with each, and enter with the best for round trips and
  * the best for throughput. One-way rows have no round trip.
  *
+ * Every system is driven by the same loops (`drive.ts`), by callbacks: those that answer with promises by `then`. What
+ * differs by the systems' own design is where the loop runs: Shoal's in the thread of the instance that asks (its rows
+ * "parked threads" sleep in `Atomics.wait`, which a thread with an event loop cannot; "sockets on the caller's thread" has
+ * one), that of `isolate` and of the others on this process's main thread, which has one always. One-way rows have loops
+ * of their own, for what may be on its way is bounded by a lane in Shoal, and by nothing in `postMessage`.
+ *
  * Not measured: several callers or workers, large payloads, what a pool does when a worker is slow or dies, and
  * memory. Pools can transfer buffers instead of copying them: at 64 bytes that is slower.
  */

@@ -1,5 +1,5 @@
 import { ServiceBroker } from 'moleculer';
-import { sessionOf } from './drive.ts';
+import { askBy, sessionOf } from './drive.ts';
 import { answer, makePayloads, type Payload } from './payload.ts';
 import type { HopSystem } from './system.ts';
 
@@ -23,6 +23,6 @@ export const moleculerSystem: HopSystem = {
     });
     await broker.start();
     const call = (payload: Payload): Promise<Payload> => broker.call('bench.answer', payload);
-    return sessionOf(call, makePayloads(kind), () => broker.stop());
+    return sessionOf(askBy(call), makePayloads(kind), () => broker.stop());
   },
 };

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
-import { sessionOf } from './drive.ts';
+import { askBy, sessionOf } from './drive.ts';
 import { makePayloads, type Payload } from './payload.ts';
 import type { HopSystem } from './system.ts';
 import { workerFile } from './worker-file.ts';
@@ -23,7 +23,7 @@ function withSettings(atomics: 'sync' | 'async' | 'disabled', concurrentTasksPer
         taskQueue: new FixedQueue(),
       });
       return sessionOf(
-        (payload) => pool.run(payload),
+        askBy((payload) => pool.run(payload)),
         makePayloads(kind),
         () => pool.destroy(),
       );

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { FixedThreadPool } from 'poolifier';
-import { sessionOf } from './drive.ts';
+import { askBy, sessionOf } from './drive.ts';
 import { makePayloads, type Payload } from './payload.ts';
 import type { HopSystem } from './system.ts';
 import { workerFile } from './worker-file.ts';
@@ -18,7 +18,7 @@ function withSettings(concurrency: number): HopSystem {
         ...(concurrency === 0 ? {} : { enableTasksQueue: true, tasksQueueOptions: { concurrency } }),
       });
       return sessionOf(
-        (payload) => pool.execute(payload),
+        askBy((payload) => pool.execute(payload)),
         makePayloads(kind),
         () => pool.destroy(),
       );

@@ -1,7 +1,7 @@
 /** Node's own channel between threads, with the least that a program must add to it. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Call, sessionOf } from './drive.ts';
+import { type Ask, sessionOf } from './drive.ts';
 import { makePayloads, type Payload, type PayloadKind, payloadCount } from './payload.ts';
 import type { HopSession, HopSystem, Throughput } from './system.ts';
 import { workerFile } from './worker-file.ts';
@@ -23,17 +23,16 @@ export const postMessageRequest: HopSystem = {
     const waiting = new Map<number, (reply: Payload) => void>();
     let lastId = 0;
     worker.on('message', ([id, reply]: [number, Payload]) => {
-      const resolve = waiting.get(id);
+      const onReply = waiting.get(id);
       waiting.delete(id);
-      resolve?.(reply);
+      onReply?.(reply);
     });
-    const call: Call = (payload) =>
-      new Promise((resolve) => {
-        const id = ++lastId;
-        waiting.set(id, resolve);
-        worker.postMessage([id, payload]);
-      });
-    return sessionOf(call, makePayloads(kind), () => worker.terminate());
+    const ask: Ask = (payload, onReply) => {
+      const id = ++lastId;
+      waiting.set(id, onReply);
+      worker.postMessage([id, payload]);
+    };
+    return sessionOf(ask, makePayloads(kind), () => worker.terminate());
   },
 };
 

@@ -1,7 +1,7 @@
 /**
  * The app that is measured: `caller` asks `answer`, or tells it, as often as `control` has it do so. The load is
- * driven inside of `caller`, because a thread that parks between messages can only be reached by messages. `control`
- * takes commands from, and brings results to, the benchmark's own thread.
+ * driven inside of `caller`, by the code that drives the other systems, because a thread that parks between messages
+ * can only be reached by messages. `control` takes commands from, and brings results to, the benchmark's own thread.
  *
  * Settings are in the query of this module's URL: `payload`, `channel` (name of a `BroadcastChannel`), and `sockets`
  * (`1`: the caller's thread has an open connection to itself, so that it waits through the event loop).
@@ -21,7 +21,7 @@ import {
   serves,
   value,
 } from 'shoal';
-import { check, clockEvery, inFlight, samplesMax, summarize } from './drive.ts';
+import { type Ask, driveRoundTrips, driveThroughput } from './drive.ts';
 import {
   answer as answerTo,
   makePayloads,
@@ -87,57 +87,14 @@ const caller = defineMsu({
   out: { ask: requests(payload, payload), tell: sends(payload), result: sends(result) },
   create: (context) => {
     const payloads = makePayloads(payloadKind);
-    const microseconds = new Float64Array(samplesMax);
     const closeSockets = hasSockets ? openSockets() : () => {};
 
-    /** Calls back with each reply; a request that does not end in one is a failure of the benchmark. */
-    const ask = (request: Payload, onReply: (reply: Payload) => void): void =>
+    const ask: Ask = (request, onReply) =>
       context.out.ask.ask(request, (reply) => {
         if (reply.outcome !== 'done') throw new Error(`a request ended ${JSON.stringify(reply)}`);
         onReply(reply.value);
       });
-
-    const roundTrips = (durationMs: number): void => {
-      const endMs = performance.now() + durationMs;
-      let checksum = 0;
-      let count = 0;
-      let beforeMs = performance.now();
-      const next = (): void => {
-        const request = payloads[count % payloadCount] as Payload;
-        ask(request, (reply) => {
-          const afterMs = performance.now();
-          checksum += check(request, reply);
-          microseconds[count++] = (afterMs - beforeMs) * 1_000;
-          beforeMs = afterMs;
-          if (afterMs < endMs && count < samplesMax) next();
-          else context.out.result.send(summarize(microseconds.slice(0, count), checksum));
-        });
-      };
-      next();
-    };
-
-    const throughput = (durationMs: number): void => {
-      const startMs = performance.now();
-      let isOver = false;
-      let asked = 0;
-      let answered = 0;
-      let checksum = 0;
-      const next = (): void => {
-        const request = payloads[asked % payloadCount] as Payload;
-        asked++;
-        ask(request, (reply) => {
-          checksum += check(request, reply);
-          answered++;
-          if (answered % clockEvery === 0 && performance.now() - startMs > durationMs) isOver = true;
-          if (!isOver) next();
-          else if (answered === asked) {
-            const seconds = (performance.now() - startMs) / 1_000;
-            context.out.result.send({ perSecond: answered / seconds, checksum });
-          }
-        });
-      };
-      for (let i = 0; i < inFlight; i++) next();
-    };
+    const onEnd = (measured: RoundTrips | Throughput): void => void context.out.result.send(measured);
 
     let oneWay: {
       startMs: number;
@@ -157,8 +114,8 @@ const caller = defineMsu({
 
     return {
       command: ({ what, durationMs }) => {
-        if (what === 'round-trips') roundTrips(durationMs);
-        else if (what === 'throughput') throughput(durationMs);
+        if (what === 'round-trips') driveRoundTrips(ask, payloads, durationMs, onEnd);
+        else if (what === 'throughput') driveThroughput(ask, payloads, durationMs, onEnd);
         else {
           oneWay = { startMs: performance.now(), durationMs, told: 0, acknowledged: 0, checksum: 0 };
           tell(onTheirWayMax);

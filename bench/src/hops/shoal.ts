@@ -2,7 +2,7 @@
 import { BroadcastChannel } from 'node:worker_threads';
 import { isolate } from 'shoal';
 import { type InitialThread, startRuntime } from 'shoal/internal/runtime';
-import { sessionOf } from './drive.ts';
+import { askBy, sessionOf } from './drive.ts';
 import { makePayloads, type Payload, type PayloadKind } from './payload.ts';
 import type { Command, OnChannel } from './shoal-app.ts';
 import type { HopSession, HopSystem, RoundTrips, Throughput } from './system.ts';
@@ -87,7 +87,7 @@ export const shoalSystems: readonly HopSystem[] = [
       // As with the others, there is one worker, and nothing is refused for being late.
       const options = { instancesMax: 1, deadlineMs: 0 };
       const answer = await isolate<(payload: Payload) => Payload>(workerFile('piscina'), options);
-      return sessionOf(answer, makePayloads(kind), () => answer.close());
+      return sessionOf(askBy(answer), makePayloads(kind), () => answer.close());
     },
   },
 ];

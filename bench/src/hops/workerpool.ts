@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
-import { sessionOf } from './drive.ts';
+import { askBy, sessionOf } from './drive.ts';
 import { makePayloads, type Payload } from './payload.ts';
 import type { HopSystem } from './system.ts';
 import { workerFile } from './worker-file.ts';
@@ -30,7 +30,7 @@ export const workerpoolSystem: HopSystem = {
       // Else the worker is started without them and cannot load our sources.
       workerThreadOpts: { execArgv: loaderFlags() },
     });
-    const call = async (payload: Payload): Promise<Payload> => await pool.exec('answer', [payload]);
-    return sessionOf(call, makePayloads(kind), async () => await pool.terminate(true));
+    const call = (payload: Payload) => pool.exec('answer', [payload]) as PromiseLike<Payload>;
+    return sessionOf(askBy(call), makePayloads(kind), async () => await pool.terminate(true));
   },
 };

@@ -4,49 +4,68 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import type { Plan } from './plan.ts';
-import { startServer } from './servers.ts';
-import { runTrial } from './trial.ts';
+import { type DeploymentName, deploymentNames, type Plan } from './plan.ts';
+import { judge } from './requirements.ts';
+import type { DeploymentFigures } from './result.ts';
+import { type DemoRun, measureDeployment } from './run-demo.ts';
+import { checkShape } from './testing/result-shape.ts';
 
 const tinyPlan: Plan = {
   warmMs: 400,
   settleMs: 200,
-  durations: { before: 700, 'attack-1.3': 700, 'attack-3': 700, after: 700 },
+  durations: { before: 700, 'attack-1.3': 1_500, 'attack-3': 700, after: 700 },
   reclaimMaxMs: 1_200,
   onsets: 1,
   onsetBeforeMs: 500,
   onsetAttackMs: 500,
 };
-/** A few milliseconds each: the attack is there, and hurts nobody who tests beside us. */
+/** A few milliseconds each, but said to burn 100: the attack is there, and hurts nobody who tests beside us. */
 const hostile = { path: `/search?q=${'a'.repeat(16)}+`, characters: 17, costMs: 100 };
 
-for (const name of ['monolith', 'shoal'] as const) {
-  test(`a trial of ${name} measures every phase, second and decision from outside`, async () => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-demo-test-'));
-    const server = await startServer(name, { folder });
-    try {
-      const trial = await runTrial(server, hostile, tinyPlan, () => undefined);
-      assert.deepEqual(
-        trial.phases.map((phase) => phase.name),
-        ['before', 'attack-1.3', 'attack-3', 'after'],
-      );
-      for (const { objects, regex } of trial.phases) {
-        assert.ok(objects.sent > 0, 'objects were asked for');
-        assert.ok(regex.sent >= 0);
-        for (const kind of [objects, regex]) {
-          const others = kind.refused + kind.timedOut + kind.failed;
-          assert.equal(
-            Math.round(kind.successRatio * kind.sent) + others,
-            kind.sent,
-            'every request has one end',
-          );
-        }
+test('each deployment is measured in every phase and second, and the result has the shape that others read', async () => {
+  const said: string[] = [];
+  const shown: string[] = [];
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-demo-test-'));
+  const run: DemoRun = {
+    plan: tinyPlan,
+    place: { folder },
+    screen: { columns: 80, say: (text) => said.push(text), show: (line) => shown.push(line) },
+    running: new Set(),
+  };
+  const deployments: Partial<Record<DeploymentName, DeploymentFigures>> = {};
+  try {
+    for (const name of deploymentNames) deployments[name] = await measureDeployment(run, name, hostile);
+  } finally {
+    await Promise.all([...run.running].map((server) => server.close()));
+    rmSync(folder, { recursive: true, force: true });
+  }
+  checkShape(JSON.parse(JSON.stringify({ deployments })));
+  for (const name of deploymentNames) {
+    const { phases, seconds, searchCores } = deployments[name]!;
+    for (const { name: phase, objects, regex } of phases) {
+      assert.ok(objects.sent > 0, `objects were asked for: ${name}, ${phase}`);
+      for (const kind of [objects, regex]) {
+        const others = kind.refused + kind.timedOut + kind.failed;
+        assert.equal(
+          Math.round(kind.successRatio * kind.sent) + others,
+          kind.sent,
+          'every request has one end',
+        );
       }
-      assert.ok(trial.seconds.length >= 3);
-      if (name === 'shoal') assert.ok(trial.counts.some(({ byType }) => byType.regex === 1));
-    } finally {
-      await server.close();
-      rmSync(folder, { recursive: true, force: true });
     }
-  });
-}
+    const searches = phases.reduce((sum, { regex }) => sum + regex.sent, 0);
+    assert.ok(searches > 0, `searches were asked for: ${name}`);
+    assert.ok(seconds.length >= 3);
+    assert.ok(Number.isFinite(searchCores.available) && searchCores.asked === 3);
+    assert.ok(said.some((text) => text.includes(`${name}  `) && text.includes('objects served')));
+    assert.ok(
+      shown.some((line) => line.includes(name)),
+      `progress of ${name}`,
+    );
+  }
+  const shoal = deployments.shoal!;
+  assert.ok(shoal.seconds.some(({ instances }) => instances.regex === 1));
+  assert.equal(shoal.onsetsMs['attack-1.3'].length, 1);
+  assert.equal(shoal.onsetsMs['attack-3'].length, 1);
+  assert.equal(judge(shoal).length, 12);
+});

@@ -1,13 +1,21 @@
 /** The picture of a run as SVG: success and latency per second of each deployment, instances, decisions, attacks. */
-import { deploymentNames, type Plan, phaseSpans } from './plan.ts';
-import type { DemoResult, DeploymentFigures, SecondFigures } from './result.ts';
+import { deploymentNames, type Plan, phaseLabels, phaseSpans } from './plan.ts';
+import type { DemoResult, DeploymentFigures, SecondFigures, SecondKind } from './result.ts';
 
 const width = 1_080;
 const left = 110;
 const right = 20;
 const panelHeight = 92;
 const gap = 26;
-const colors = { objects: '#1668a8', regex: '#c2571a', instances: '#2e7d32', attack: '#d32f2f' } as const;
+/** Above the largest value, so that its line is not hidden by the frame. */
+const headroom = 7;
+const colors = {
+  objects: '#1668a8',
+  regex: '#c2571a',
+  instances: '#2e7d32',
+  refused: '#b07d00',
+  attack: '#d32f2f',
+} as const;
 /** Latency axis: 1 ms to the clients' timeout of 1 s, logarithmic. */
 const latencyMaxMs = 1_000;
 
@@ -24,10 +32,29 @@ function label(x: number, y: number, text: string, attributes = ''): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escapeText(text)}</text>`;
 }
 
-function line(points: readonly (readonly [number, number])[], color: string, isDashed = false): string {
-  if (points.length === 0) return '';
-  const path = points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
-  return `<polyline points="${path}" fill="none" stroke="${color}" stroke-width="1.8" stroke-linejoin="round"${isDashed ? ' stroke-dasharray="5 3"' : ''}/>`;
+type Point = readonly [x: number, y: number];
+
+/** A line through points; none where there is no point. */
+function line(points: readonly (Point | null)[], color: string, isDashed = false): string {
+  let path = '';
+  let isDown = false;
+  for (const point of points) {
+    if (point !== null) {
+      const place = `${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+      // A point alone is a dot: a line of no length, with round ends.
+      path += isDown ? `L${place}` : `M${place}L${place}`;
+    }
+    isDown = point !== null;
+  }
+  if (path === '') return '';
+  return `<path d="${path}" fill="none" stroke="${color}" stroke-width="1.8" stroke-linejoin="round" stroke-linecap="round"${isDashed ? ' stroke-dasharray="5 3"' : ''}/>`;
+}
+
+/** What is between two lines that have their points at the same places. */
+function area(upper: readonly (Point | null)[], lower: readonly (Point | null)[], color: string): string {
+  const around = [...upper, ...[...lower].reverse()].filter((point) => point !== null);
+  const path = around.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
+  return `<polygon points="${path}" fill="${color}" opacity="0.25"/>`;
 }
 
 /** Panel background: the attacks shaded, a frame, and grid lines with their values. */
@@ -61,30 +88,35 @@ function panel(
 const middle = ({ second }: SecondFigures): number => second + 0.5;
 
 function successPanel(frame: Frame, name: string, figures: DeploymentFigures, plan: Plan): string {
-  const y = (ratio: number): number => frame.top + panelHeight * (1 - ratio);
-  const points = (kind: 'objects' | 'regex') =>
-    figures.seconds
-      .filter((second) => second[kind].sent > 0)
-      .map((second) => [frame.x(middle(second)), y(second[kind].ok / second[kind].sent)] as const);
+  const y = (ratio: number): number => frame.top + headroom + (panelHeight - headroom) * (1 - ratio);
+  const points = (kind: 'objects' | 'regex', count: (of: SecondKind) => number): (Point | null)[] =>
+    figures.seconds.map((second) =>
+      second[kind].sent === 0 ? null : [frame.x(middle(second)), y(count(second[kind]) / second[kind].sent)],
+    );
+  const served = ({ ok }: SecondKind): number => ok;
+  const answered = ({ ok, refused }: SecondKind): number => ok + refused;
   const grid = [0, 0.5, 1].map((ratio) => [y(ratio), `${ratio * 100} %`] as const);
   return (
     panel(frame, `${name}: honest requests served, per second`, plan, grid) +
-    line(points('regex'), colors.regex) +
-    line(points('objects'), colors.objects)
+    area(points('regex', answered), points('regex', served), colors.regex) +
+    line(points('regex', served), colors.regex) +
+    line(points('objects', served), colors.objects)
   );
 }
 
 function latencyPanel(frame: Frame, name: string, figures: DeploymentFigures, plan: Plan): string {
   const y = (ms: number): number =>
     frame.top +
-    panelHeight * (1 - Math.log10(Math.min(latencyMaxMs, Math.max(1, ms))) / Math.log10(latencyMaxMs));
-  const points = (kind: 'objects' | 'regex', of: 'p50Ms' | 'p99Ms') =>
-    figures.seconds
-      .filter((second) => second[kind].ok > 0)
-      .map((second) => [frame.x(middle(second)), y(second[kind][of])] as const);
+    headroom +
+    (panelHeight - headroom) *
+      (1 - Math.log10(Math.min(latencyMaxMs, Math.max(1, ms))) / Math.log10(latencyMaxMs));
+  const points = (kind: 'objects' | 'regex', of: 'p50Ms' | 'p99Ms'): (Point | null)[] =>
+    figures.seconds.map((second) =>
+      second[kind].ok === 0 ? null : [frame.x(middle(second)), y(second[kind][of])],
+    );
   const grid = [1, 10, 100, 1_000].map((ms) => [y(ms), `${ms} ms`] as const);
   return (
-    panel(frame, `${name}: latency of what was served, p99 (line) and p50 (dashed)`, plan, grid) +
+    panel(frame, `${name}: latency of what was served (logarithmic): p99, and p50 dashed`, plan, grid) +
     line(points('regex', 'p50Ms'), colors.regex, true) +
     line(points('regex', 'p99Ms'), colors.regex) +
     line(points('objects', 'p50Ms'), colors.objects, true) +
@@ -109,15 +141,16 @@ function instancesPanel(frame: Frame, figures: DeploymentFigures, plan: Plan): s
   const grid = [0, Math.ceil(most / 2), most].map((count) => [y(count), String(count)] as const);
   const marks = figures.decisions.map(({ atMs, operator, msu, outcome }) => {
     const x = frame.x(atMs / 1_000);
-    const color = operator === 'remove' ? '#777' : colors.instances;
+    const isDone = outcome === 'done';
+    const color = !isDone ? colors.refused : operator === 'remove' ? '#777' : colors.instances;
     const title = escapeText(`${(atMs / 1_000).toFixed(1)} s: ${operator} ${msu} (${outcome})`);
-    return `<g><title>${title}</title><line x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${frame.top}" y2="${frame.top + panelHeight}" stroke="${color}" stroke-dasharray="2 2"/><path d="M${x - 4} ${frame.top}l8 0l-4 7z" fill="${color}"/></g>`;
+    return `<g><title>${title}</title><line x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${frame.top}" y2="${frame.top + panelHeight}" stroke="${color}" stroke-dasharray="2 2"/><path d="M${(x - 4).toFixed(1)} ${frame.top}l8 0l-4 7z" fill="${isDone ? color : '#fff'}" stroke="${color}"/></g>`;
   });
   const others = types.filter((type) => type !== 'regex').map((type) => line(stairs(type), '#9aa'));
   return (
     panel(
       frame,
-      'Shoal: instances of regex (green) and of the other types (grey); decisions: ▼ clone, grey ▼ reclaim',
+      'shoal: instances of regex (green), of the other types (grey); ▼ clone, grey ▼ reclaim, ▽ decision not carried out',
       plan,
       grid,
     ) +
@@ -155,12 +188,17 @@ export function drawPicture(result: DemoResult, plan: Plan): string {
     ticks.push(label(x(second), axisY, `${second} s`, 'text-anchor="middle" fill="#555"'));
   }
   const phases = phaseSpans(plan).map(({ name, startMs, endMs }) =>
-    label((x(startMs / 1_000) + x(endMs / 1_000)) / 2, 34, name, 'text-anchor="middle" fill="#a33"'),
+    label(
+      (x(startMs / 1_000) + x(endMs / 1_000)) / 2,
+      34,
+      phaseLabels[name],
+      'text-anchor="middle" fill="#a33"',
+    ),
   );
   const legend =
     `<rect x="${left}" y="8" width="12" height="4" fill="${colors.objects}"/>` +
     label(left + 18, 14, 'objects') +
     `<rect x="${left + 90}" y="8" width="12" height="4" fill="${colors.regex}"/>` +
-    label(left + 108, 14, 'regex');
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11.5"><rect width="${width}" height="${height}" fill="#fff"/>${legend}${phases.join('')}${body.join('')}${ticks.join('')}</svg>`;
+    label(left + 108, 14, 'regex (honest searches); light: refused at once');
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11.5"><title>Monolith, cluster and Shoal under the same attack: success and latency per second</title><rect width="${width}" height="${height}" fill="#fff"/>${legend}${phases.join('')}${body.join('')}${ticks.join('')}</svg>`;
 }

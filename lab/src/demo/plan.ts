@@ -17,7 +17,7 @@ export interface Plan {
   readonly warmMs: number;
   /** A phase is measured from this long after its start, so that each is judged by how it goes on. */
   readonly settleMs: number;
-  /** How long each phase lasts; the measured part of `after` too. */
+  /** How long each phase lasts. */
   readonly durations: Readonly<Record<PhaseName, number>>;
   /** Shoal's `after` goes on, under the honest load, until its clones are gone, at most so long. */
   readonly reclaimMaxMs: number;
@@ -31,7 +31,7 @@ export interface Plan {
 export const quickPlan: Plan = {
   warmMs: 2_000,
   settleMs: 2_000,
-  durations: { before: 5_000, 'attack-1.3': 7_000, 'attack-3': 6_000, after: 5_000 },
+  durations: { before: 5_000, 'attack-1.3': 6_000, 'attack-3': 6_000, after: 4_000 },
   reclaimMaxMs: 32_000,
   onsets: 1,
   onsetBeforeMs: 2_500,
@@ -58,6 +58,14 @@ export const newConnectionRatio = 0.15;
 export const clientTimeoutMs = 1_000;
 /** CPU that one hostile request is to burn, milliseconds. */
 export const hostileCostMs = 100;
+
+/** Phases as people read them. */
+export const phaseLabels: Readonly<Record<PhaseName, string>> = {
+  before: 'before',
+  'attack-1.3': 'attack, 1.3 cores',
+  'attack-3': 'attack, 3 cores',
+  after: 'after',
+};
 
 export interface PhaseSpan {
   readonly name: PhaseName;

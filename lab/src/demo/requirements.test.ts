@@ -28,6 +28,7 @@ function figures(change: Partial<DeploymentFigures>, attack: Partial<KindFigures
     instancesPeak: 3,
     reclaimedMs: 21_000,
     failedByReclaim: 0,
+    searchCores: { available: 1.5, asked: 3 },
     decisions: [],
     seconds: [],
     generatorLagP99Ms: 1,
@@ -44,8 +45,24 @@ test('good figures meet every requirement', () => {
   assert.deepEqual(failed(figures({})), []);
 });
 
+test('of searches beyond what the cores can do, a fair share must be served, and refusing all is not enough', () => {
+  const share = (available: number, successRatio: number): boolean =>
+    !failed(figures({ searchCores: { available, asked: 3 } }, { successRatio })).some((text) =>
+      text.includes('share of the cores'),
+    );
+  assert.equal(share(1.5, 0), false, 'all refused, however quickly');
+  // Half of the searches can be served, and two thirds of that must be.
+  assert.equal(share(1.5, 0.33), false);
+  assert.equal(share(1.5, 0.34), true);
+  // Other programs had a core: less was there.
+  assert.equal(share(0.75, 0.17), true);
+  // More cores than are asked for: nothing needs to be refused.
+  assert.equal(share(6, 0.66), false);
+});
+
 test('each figure can fail its requirement', () => {
   assert.equal(failed(figures({}, { successRatio: 0.98 })).length, 3, 'objects twice, regex once');
+  assert.equal(failed(figures({}, { successRatio: 0 })).length, 4, 'and its share of the cores');
   assert.equal(failed(figures({}, { p99Ms: 15.1 })).length, 2);
   assert.match(failed(figures({}, { refused: 9, refusedP99Ms: 201 }))[0] ?? '', /refusal/);
   assert.match(failed(figures({}, { timedOut: 1 }))[0] ?? '', /time out/);

@@ -1,5 +1,5 @@
 /** What Shoal must show, judged by what was measured. Pure. */
-import type { DeploymentFigures, KindFigures, PhaseFigures } from './result.ts';
+import type { DeploymentFigures, KindFigures, PhaseFigures, SearchCores } from './result.ts';
 
 export interface Requirement {
   readonly text: string;
@@ -15,6 +15,19 @@ function phase(figures: DeploymentFigures, name: PhaseFigures['name']): PhaseFig
   if (found === undefined) throw new Error(`phase ${name} was not measured`);
   return found;
 }
+
+/**
+ * Of all searches so many can be served, where the cores do not suffice for all: who asks cannot be told by the request,
+ * so honest and hostile ones have the same chance, and it is the cores that there were for searches divided by the
+ * cores that all of them together asked for.
+ */
+const fairShare = ({ available, asked }: SearchCores): number => Math.max(0, Math.min(1, available / asked));
+/**
+ * So much of the fair share must be served. Not all: a search costs more beside others than when it was calibrated alone,
+ * and who is refused is a matter of chance, in a quick run of some 120 searches. A server that uses one core of two has
+ * half, one that refuses everything nothing.
+ */
+const fairShareRatioMin = 2 / 3;
 
 /** Requests that were neither answered nor refused: left to time out, or broken. */
 const lost = (kind: KindFigures): number => kind.timedOut + kind.failed;
@@ -39,11 +52,18 @@ export function judge(figures: DeploymentFigures): readonly Requirement[] {
     );
   }
   const first = figures.firstCloneServingMs;
+  const { available, asked } = figures.searchCores;
+  const fair = fairShare(figures.searchCores);
   requirements.push(
     {
       text: 'attack-1.3: honest regex ≥ 99 % success',
       measured: percent(medium.regex.successRatio),
       isMet: medium.regex.successRatio >= 0.99,
+    },
+    {
+      text: `attack-3: honest regex ≥ ⅔ of its share of the cores (${(100 * fairShareRatioMin * fair).toFixed(1)} %)`,
+      measured: `${percent(strong.regex.successRatio)}; cores for searches ${available.toFixed(2)}, asked ${asked.toFixed(2)}`,
+      isMet: strong.regex.successRatio >= fairShareRatioMin * fair,
     },
     {
       text: 'attack-3: p99 of a refusal ≤ 200 ms',
@@ -52,7 +72,7 @@ export function judge(figures: DeploymentFigures): readonly Requirement[] {
     },
     {
       text: 'attack-3: no honest regex request left to time out',
-      measured: `${lost(strong.regex)} of ${strong.regex.sent} lost, ${percent(strong.regex.successRatio)} served`,
+      measured: `${lost(strong.regex)} of ${strong.regex.sent} lost`,
       isMet: lost(strong.regex) === 0,
     },
     {

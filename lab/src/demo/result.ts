@@ -49,6 +49,14 @@ export interface SecondKind {
   readonly p99Ms: number;
 }
 
+/** CPU in the strong attack, in cores, as the kernel counted it. */
+export interface SearchCores {
+  /** What there was for searches: cores that stayed idle, and what the server used beyond its use in `before`. */
+  readonly available: number;
+  /** What the hostile searches asked for: their rate times the calibrated cost of one. Honest ones cost next to nothing. */
+  readonly asked: number;
+}
+
 export interface DeploymentFigures {
   readonly phases: readonly PhaseFigures[];
   /** Median over the onsets; null: there was none (the deployment does not clone, or did not). */
@@ -59,6 +67,7 @@ export interface DeploymentFigures {
   readonly reclaimedMs: number | null;
   /** Honest requests that ended neither well nor with a fast refusal from the first reclaim on. */
   readonly failedByReclaim: number | null;
+  readonly searchCores: SearchCores;
   readonly decisions: readonly DecisionFigures[];
   readonly seconds: readonly SecondFigures[];
   /** Worst 99th percentile of the load generators' own lateness. */
@@ -72,6 +81,8 @@ export interface DemoResult {
     readonly costAtEndMs: number;
     readonly characters: number;
   };
+  /** From the start of the program to its end, building apart. */
+  readonly durationMs: number;
   readonly honestRatePerSecond: number;
   readonly machine: { readonly cores: number; readonly cpu: string; readonly node: string };
   readonly deployments: Readonly<Partial<Record<DeploymentName, DeploymentFigures>>>;

@@ -36,8 +36,8 @@ const coreCount = 2;
 const startMaxMs = 20_000;
 /** A server that does not end by itself (a long queue of hostile work) is ended. */
 const stopMaxMs: Readonly<Record<DeploymentName, number>> = {
-  monolith: 1_500,
-  cluster: 1_500,
+  monolith: 300,
+  cluster: 300,
   shoal: 12_000,
 };
 

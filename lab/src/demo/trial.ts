@@ -2,6 +2,7 @@
 import { type AttackHandle, startAttack } from '../attacks/start.ts';
 import type { Load, LoadResult, LoadSecond } from '../load/index.ts';
 import { startLoad } from '../load/index.ts';
+import { type CpuReading, type CpuStretch, coresForSearches, readCpu } from './cores.ts';
 import type { HostileText } from './hostile-text.ts';
 import {
   type AttackPhase,
@@ -14,12 +15,12 @@ import {
   phaseSpans,
   shares,
 } from './plan.ts';
-import type { DecisionFigures, KindFigures, SecondFigures, SecondKind } from './result.ts';
+import type { DecisionFigures, KindFigures, SearchCores, SecondFigures, SecondKind } from './result.ts';
 import type { DemoServer } from './servers.ts';
 import { type InstanceCount, type Watch, watchShoal } from './watch.ts';
 
 /** Time for the generators' processes to start, before anything is due; from source they take much longer. */
-const leadMs = import.meta.url.endsWith('.ts') ? 6_000 : 1_800;
+const leadMs = import.meta.url.endsWith('.ts') ? 6_000 : 1_200;
 /** A hostile request is given up after so long; so many may be under way. */
 const attackTimeoutMs = 10_000;
 const attackInFlightMax = 256;
@@ -30,8 +31,10 @@ export type Kind = keyof typeof shares;
 
 /** What is going on, for whoever shows it. */
 export interface Progress {
-  readonly phase: PhaseName | 'warm-up';
+  readonly phase: PhaseName | 'warm-up' | 'reclaim';
   readonly second: number;
+  /** When the trial ends, at the latest. */
+  readonly endSecond: number;
   readonly objects: LoadSecond | undefined;
   readonly regex: LoadSecond | undefined;
   readonly instances: Readonly<Record<string, number>>;
@@ -48,6 +51,7 @@ export interface TrialResult {
   readonly counts: readonly InstanceCount[];
   readonly reclaimedMs: number | null;
   readonly failedByReclaim: number | null;
+  readonly searchCores: SearchCores;
   readonly generatorLagP99Ms: number;
 }
 
@@ -183,6 +187,22 @@ async function waitForReclaim(
   return null;
 }
 
+/** Looks at the CPU at the beginning and the end of the measured part of a phase. */
+async function watchCpu(
+  server: DemoServer,
+  plan: Plan,
+  name: PhaseName,
+  startAtEpochMs: number,
+): Promise<CpuStretch> {
+  const { startMs, endMs } = phaseSpans(plan).find((span) => span.name === name)!;
+  const readAt = async (atMs: number): Promise<CpuReading> => {
+    await new Promise((resolve) => setTimeout(resolve, startAtEpochMs + atMs - Date.now()));
+    server.mustRun();
+    return readCpu(server.pid);
+  };
+  return [await readAt(startMs + plan.settleMs), await readAt(endMs)];
+}
+
 /** One deployment, the whole timeline. */
 export async function runTrial(
   server: DemoServer,
@@ -212,13 +232,16 @@ export async function runTrial(
     const atMs = Date.now() - startAtEpochMs;
     const phase = spans.find(({ startMs, endMs: phaseEndMs }) => atMs >= startMs && atMs < phaseEndMs)?.name;
     onProgress({
-      phase: phase ?? (atMs < plan.warmMs ? 'warm-up' : 'after'),
+      phase: phase ?? (atMs < plan.warmMs ? 'warm-up' : 'reclaim'),
       second: Math.max(0, Math.floor(atMs / 1_000)),
+      endSecond: Math.ceil(durationMs / 1_000),
       ...latest,
       instances: watch?.latest()?.byType ?? {},
     });
   }, 1_000);
   try {
+    const calm = await watchCpu(server, plan, 'before', startAtEpochMs);
+    const attacked = await watchCpu(server, plan, 'attack-3', startAtEpochMs);
     await new Promise((resolve) => setTimeout(resolve, startAtEpochMs + endMs - Date.now()));
     const goneAtMs =
       watch === null
@@ -240,6 +263,7 @@ export async function runTrial(
       counts: watch?.counts ?? [],
       reclaimedMs: firstReclaim === undefined || goneAtMs === null ? null : goneAtMs - attackTo.endMs,
       failedByReclaim: firstReclaim === undefined ? null : lostFrom([objects, regex], firstReclaim.atMs),
+      searchCores: { available: coresForSearches(calm, attacked), asked: attackCores['attack-3'] },
       generatorLagP99Ms: Math.max(objects.generator.lag.p99Ms, regex.generator.lag.p99Ms),
     };
   } finally {
@@ -248,12 +272,16 @@ export async function runTrial(
   }
 }
 
-/** From the onset of an attack to the first clone that serves; null: none did. */
+/** The type that the attack hits. */
+const attackedMsu = 'regex';
+
+/** From the onset of an attack to the first clone of the type under attack that serves; null: none did. */
 export function firstCloneAfter(decisions: readonly DecisionFigures[], onsetMs: number): number | null {
-  const first = decisions.find(
-    ({ operator, servingAtMs }) => operator === 'clone' && servingAtMs !== null && servingAtMs >= onsetMs,
-  );
-  return first === undefined ? null : (first.servingAtMs ?? 0) - onsetMs;
+  const serving = decisions
+    // A clone that was decided before the onset is no answer to it, whenever it serves.
+    .filter(({ operator, msu, atMs }) => operator === 'clone' && msu === attackedMsu && atMs >= onsetMs)
+    .flatMap(({ servingAtMs }) => servingAtMs ?? []);
+  return serving.length === 0 ? null : Math.min(...serving) - onsetMs;
 }
 
 /** An onset on a fresh process: honest load, then the attack; how long until the first clone served. */

@@ -7,7 +7,7 @@ import { createMemoryStore, createRedisStore } from '../service/object-store.ts'
 import { searchInline } from '../service/search.ts';
 import { createService } from '../service/service.ts';
 import type { WebSettings } from '../settings.ts';
-import { readCredentials, watchCredentials } from '../tls/credentials.ts';
+import { certificateCheckMs, readCredentials, watchCredentials } from '../tls/credentials.ts';
 import type { RunningServer } from './running-server.ts';
 
 function respond(response: ServerResponse, answer: WebResponse): void {
@@ -77,6 +77,7 @@ export async function startHttps(settings: WebSettings): Promise<RunningServer> 
     },
     log,
   );
+  const checking = setInterval(watch.check, certificateCheckMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port: settings.port, host: settings.host, backlog: 1_024 }, () => resolve());
@@ -88,6 +89,7 @@ export async function startHttps(settings: WebSettings): Promise<RunningServer> 
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await closed;
+      clearInterval(checking);
       await store.close();
     },
   };

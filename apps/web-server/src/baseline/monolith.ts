@@ -10,11 +10,8 @@ import { createMemoryStore, createRedisStore } from '../service/object-store.ts'
 import { searchInline } from '../service/search.ts';
 import { createService } from '../service/service.ts';
 import type { WebSettings } from '../settings.ts';
-import { readCredentials, watchCredentials } from '../tls/credentials.ts';
+import { certificateCheckMs, readCredentials, watchCredentials } from '../tls/credentials.ts';
 import type { RunningServer } from './running-server.ts';
-
-/** Between two looks at the certificate's files. */
-const certificateCheckMs = 2_000;
 
 /** One connection: its socket side and its HTTP side. */
 interface Client {

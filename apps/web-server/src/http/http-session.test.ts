@@ -139,6 +139,36 @@ test('each part of a request has its own time', () => {
   assert.deepEqual(after(post, bodyTimeoutMs).statuses(), [408]);
 });
 
+test('each of many requests has its own time, also where its bytes end within the next one', () => {
+  const trial = createTrial();
+  const stepMs = defaultWebLimits.headersTimeoutMs - 1;
+  trial.push('GET /now/0 HTTP/1.1\r\nHo');
+  for (let i = 1; i <= 5; i++) {
+    trial.clock.nowMs += stepMs;
+    trial.push(`st: a\r\n\r\nGET /now/${i} HTTP/1.1\r\nHo`);
+    trial.session.sweep();
+  }
+  assert.deepEqual(trial.statuses(), [200, 200, 200, 200, 200]);
+  assert.deepEqual(trial.events, []);
+  trial.clock.nowMs += stepMs + 1;
+  trial.session.sweep();
+  assert.equal(trial.statuses().at(-1), 408, 'the last one is late');
+  trial.session.close();
+});
+
+test('blank lines between requests keep no connection open', () => {
+  const trial = createTrial();
+  trial.push(get('/now/1'));
+  for (let i = 0; i < 4 && trial.events.length === 0; i++) {
+    trial.clock.nowMs += defaultWebLimits.idleTimeoutMs / 2;
+    trial.push('\r\n');
+    trial.session.sweep();
+  }
+  assert.equal(trial.clock.nowMs, defaultWebLimits.idleTimeoutMs);
+  assert.deepEqual(trial.events, ['quiet']);
+  trial.session.close();
+});
+
 test('headers that trickle in get no more time than others', () => {
   const trial = createTrial();
   trial.push('GET / HTTP/1.1\r\n');
@@ -204,6 +234,18 @@ test('HEAD is answered without a body', () => {
   assert.match(trial.sent(), /Content-Length: 7\r\n/);
   assert.ok(trial.sent().endsWith('\r\n\r\n'));
   trial.session.close();
+});
+
+test('a service that throws leaves no parser behind', () => {
+  const before = llhttp().parsers();
+  const service: Service = () => {
+    throw new Error('the service is broken');
+  };
+  const nothing = { transmit: () => undefined, closeQuietly: () => undefined, holdReading: () => undefined };
+  const session = new HttpSession(service, defaultWebLimits, { nowMs: 0 }, nothing);
+  assert.throws(() => session.push(Buffer.from(get('/now/1'))), /the service is broken/);
+  session.close();
+  assert.equal(llhttp().parsers(), before);
 });
 
 test('closed sessions give their parsers back and take late answers without a word', () => {

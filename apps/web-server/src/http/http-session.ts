@@ -52,6 +52,7 @@ export class HttpSession implements RequestSink {
   #isLastSeen = false;
   #isHeld = false;
   #phase: ParserPhase = 'idle';
+  /** When the phase of the request in progress began; between two requests, when the last one was complete. */
   #phaseSinceMs: number;
 
   constructor(service: Service, limits: WebLimits, clock: CoarseClock, output: SessionOutput) {
@@ -66,11 +67,6 @@ export class HttpSession implements RequestSink {
       this.#slots.push(slot);
       return (response) => this.#fill(slot, response);
     };
-  }
-
-  /** True once the last response was handed over. */
-  get isEnding(): boolean {
-    return this.#isEnding;
   }
 
   /** Bytes from the client. */
@@ -128,6 +124,8 @@ export class HttpSession implements RequestSink {
     if (this.#isEnding || this.#isLastSeen) return false;
     const isLasting = isKeepAlive && !this.#isDraining;
     this.#isLastSeen = !isLasting;
+    // The next request has its own time, also if this one's bytes end within it.
+    this.#phaseSinceMs = this.#clock.nowMs;
     this.#request = { isKeepAlive: isLasting, isHead: request.method === 'HEAD' };
     const response = this.#service(request, this.#defer);
     if (response !== null) {
@@ -153,7 +151,8 @@ export class HttpSession implements RequestSink {
       });
       this.#emitReady();
     }
-    if (phase !== this.#phase || phase === 'idle') {
+    // Blank bytes between two requests change no phase: they do not keep a connection open.
+    if (phase !== this.#phase) {
       this.#phase = phase;
       this.#phaseSinceMs = this.#clock.nowMs;
     }

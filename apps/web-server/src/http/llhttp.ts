@@ -38,7 +38,6 @@ interface Exports {
   llhttp_alloc(type: number): number;
   llhttp_free(parser: number): void;
   llhttp_execute(parser: number, at: number, length: number): number;
-  llhttp_finish(parser: number): number;
   llhttp_resume(parser: number): void;
   llhttp_resume_after_upgrade(parser: number): void;
   llhttp_get_error_pos(parser: number): number;
@@ -72,8 +71,6 @@ export interface Llhttp {
   execute(parser: number, bytes: Uint8Array, callbacks: ParserCallbacks): number;
   /** Result of the last `execute`: one of {@link llhttpCode}, or another llhttp error number. */
   code(): number;
-  /** Tells the parser that no more bytes come; true if that is a good place to end. */
-  finish(parser: number, callbacks: ParserCallbacks): boolean;
   resume(parser: number): void;
   resumeAfterUpgrade(parser: number): void;
   reason(parser: number): string;
@@ -154,14 +151,6 @@ function load(): Llhttp {
       }
     },
     code: () => lastCode,
-    finish: (parser, callbacks) => {
-      current = callbacks;
-      try {
-        return wasm.llhttp_finish(parser) === llhttpCode.ok;
-      } finally {
-        current = noCallbacks;
-      }
-    },
     resume: (parser) => wasm.llhttp_resume(parser),
     resumeAfterUpgrade: (parser) => wasm.llhttp_resume_after_upgrade(parser),
     reason: (parser) => {

@@ -91,8 +91,13 @@ export class RequestParser implements ParserCallbacks, WebRequest {
     }
     this.#hasMoved = false;
     this.#isExecuting = true;
-    const consumed = this.#wasm.execute(this.#parser, bytes, this);
-    this.#isExecuting = false;
+    let consumed: number;
+    try {
+      consumed = this.#wasm.execute(this.#parser, bytes, this);
+    } finally {
+      // A service that throws leaves a parser that can still be given back.
+      this.#isExecuting = false;
+    }
     const code = this.#wasm.code();
     if (code === llhttpCode.ok) this.#afterPush(bytes.length);
     else this.#afterStop(code, bytes, consumed);

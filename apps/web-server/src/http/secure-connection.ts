@@ -44,6 +44,10 @@ export class SecureConnection {
       this.#waitingSinceMs = 0;
       this.hold(holder.writing, false);
     });
+    socket.on('finish', () => {
+      // The client has taken its last response, however long that took: its lingering time begins.
+      if (this.#state === 'ending') this.#waitingSinceMs = this.#clock.nowMs;
+    });
     // An error is followed by 'close', which says all that matters.
     socket.on('error', () => undefined);
     socket.on('close', () => {

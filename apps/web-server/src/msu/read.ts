@@ -4,7 +4,8 @@
  *
  * A handshake costs a hundred times what a request costs, and OpenSSL does it outside of any handler. So their
  * number in progress is bounded, what waits counts as queue, and every one that ends counts as an item of work:
- * that is how a flood of them shows in the figures, and why this part can be cloned by itself.
+ * that is how a flood of them shows in the figures, and why this part can be cloned by itself. A handshake begins
+ * with the client's first byte: connections that say nothing are no work, and have a bound of their own.
  */
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import {
@@ -23,7 +24,12 @@ import { busyResponse, encodeResponse } from '../http/response.ts';
 import { holder, SecureConnection } from '../http/secure-connection.ts';
 import { SweepClock, type WebLimits } from '../limits.ts';
 import type { WebSettings } from '../settings.ts';
-import { type Credentials, readCredentials, watchCredentials } from '../tls/credentials.ts';
+import {
+  type Credentials,
+  certificateCheckMs,
+  readCredentials,
+  watchCredentials,
+} from '../tls/credentials.ts';
 import {
   type ClientMessage,
   type ControlMessage,
@@ -36,10 +42,7 @@ import {
 import { type KeyedOptions, Outbox } from './outbox.ts';
 import { threadConnections, threadWriters } from './thread-connections.ts';
 
-/** Between two looks at the certificate's files. */
-const certificateCheckMs = 2_000;
-
-/** A connection from the moment it is taken to the end of its handshake. */
+/** A connection from the moment it is taken to the end of its handshake: silent, then perhaps waiting, then in progress. */
 interface Handshake {
   readonly socket: import('node:net').Socket;
   readonly clientKey: Key;
@@ -71,9 +74,12 @@ class Reader {
   readonly #clock: SweepClock;
   readonly #outbox: Outbox<ClientMessage>;
   readonly #clients = new Map<Key, Client>();
-  /** In progress; then those that wait their turn, oldest first. */
-  readonly #handshakes = new Map<TLSSocket, Handshake>();
+  /** Not a byte has come. Oldest first. */
+  readonly #silent = new Set<Handshake>();
+  /** Those that have spoken and wait for their turn, in that order. */
   readonly #waiting = new Set<Handshake>();
+  /** In progress. */
+  readonly #handshakes = new Map<TLSSocket, Handshake>();
   #secureContext: SecureContext;
   #serial = 0;
   #isDraining = false;
@@ -102,19 +108,20 @@ class Reader {
   take(accepted: Connection, clientKey: Key): void {
     const socket = this.#context.takeConnection(accepted);
     if (socket === null) return;
+    const handshake = { socket, clientKey, sinceMs: this.#clock.nowMs };
     this.#context.use('descriptors', 1);
-    socket.once('close', () => this.#context.use('descriptors', -1));
+    socket.once('close', () => {
+      this.#context.use('descriptors', -1);
+      this.#forget(handshake);
+      this.#checkEmpty();
+    });
     socket.on('error', () => undefined);
     socket.setNoDelay(true);
-    const handshake = { socket, clientKey, sinceMs: this.#clock.nowMs };
-    if (this.#handshakes.size < this.#limits.handshakesMax) this.#begin(handshake);
-    else if (this.#waiting.size < this.#limits.handshakesWaitingMax) {
-      this.#waiting.add(handshake);
-      this.#context.waiting(1);
-    } else {
-      this.#context.count('refused');
-      socket.destroy();
-    }
+    // The oldest has had the longest time to speak: a flood of silent ones does not lock out those that do.
+    const [oldest] = this.#silent;
+    if (oldest !== undefined && this.#silent.size >= this.#limits.silentMax) this.#refuse(oldest);
+    this.#silent.add(handshake);
+    socket.once('readable', () => this.#hear(handshake));
   }
 
   /** What the http MSU asks of a connection. */
@@ -138,15 +145,15 @@ class Reader {
     this.#clock.advance(this.#context.now());
     const before = this.#clock.nowMs - this.#limits.handshakeTimeoutMs;
     for (const [socket, handshake] of this.#handshakes) if (handshake.sinceMs <= before) socket.destroy();
-    for (const handshake of this.#waiting) {
+    for (const handshake of this.#waiting) if (handshake.sinceMs <= before) this.#drop(handshake);
+    for (const handshake of this.#silent) {
       if (handshake.sinceMs > before) break;
-      this.#forget(handshake);
-      handshake.socket.destroy();
+      this.#drop(handshake);
     }
     for (const { connection: held } of this.#clients.values()) held.sweep();
   }
 
-  /** Resolves when the last connection has ended. */
+  /** Resolves when the last connection has ended. Silent ones have asked for nothing: they are closed at the end. */
   drain(): Promise<void> {
     this.#isDraining = true;
     for (const client of this.#clients.values()) this.#tell(client, clientEvent.drain);
@@ -157,9 +164,20 @@ class Reader {
   }
 
   close(): void {
-    for (const handshake of this.#waiting) handshake.socket.destroy();
+    for (const handshake of [...this.#silent, ...this.#waiting]) this.#drop(handshake);
     for (const socket of this.#handshakes.keys()) socket.destroy();
     for (const { connection: held } of this.#clients.values()) held.destroy();
+  }
+
+  /** The first bytes of a connection have come, and stay in its socket, where TLSSocket takes them from. Or its end has. */
+  #hear(handshake: Handshake): void {
+    this.#silent.delete(handshake);
+    if (handshake.socket.readableLength === 0) handshake.socket.destroy();
+    else if (this.#handshakes.size < this.#limits.handshakesMax) this.#begin(handshake);
+    else if (this.#waiting.size < this.#limits.handshakesWaitingMax) {
+      this.#waiting.add(handshake);
+      this.#context.waiting(1);
+    } else this.#refuse(handshake);
   }
 
   #begin(handshake: Handshake): void {
@@ -202,7 +220,19 @@ class Reader {
     this.#checkEmpty();
   }
 
+  #refuse(handshake: Handshake): void {
+    this.#context.count('refused');
+    this.#drop(handshake);
+  }
+
+  /** Closes a connection whose handshake has not begun. */
+  #drop(handshake: Handshake): void {
+    this.#forget(handshake);
+    handshake.socket.destroy();
+  }
+
   #forget(handshake: Handshake): void {
+    this.#silent.delete(handshake);
     if (this.#waiting.delete(handshake)) this.#context.waiting(-1);
   }
 

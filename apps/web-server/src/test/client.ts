@@ -1,5 +1,6 @@
 /** A client for tests: sees every byte, and can do what no well-behaved client does. */
 import * as net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
 
 export interface TestClient {
@@ -18,6 +19,16 @@ export interface TestClient {
 
 /** Longest that a test waits for anything. */
 const patienceMs = 15_000;
+
+/** Looks again until it is true, but not for ever. */
+export async function eventually(what: string, look: () => Promise<boolean> | boolean): Promise<void> {
+  const endMs = performance.now() + patienceMs;
+  while (performance.now() < endMs) {
+    if (await look()) return;
+    await sleep(50);
+  }
+  throw new Error(`never: ${what}`);
+}
 
 export function request(path: string, headers = ''): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;

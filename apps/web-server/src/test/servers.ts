@@ -15,6 +15,8 @@ export interface ServerKind {
   readonly command: readonly string[];
   /** SIGHUP has it read its certificate anew at once; else it notices by itself within seconds. */
   readonly reloadsOnHangup: boolean;
+  /** It has a control endpoint, and leaves word of it where it is told to. */
+  readonly isWatched: boolean;
   /** The line that says that it serves, and takes signals. Its port was in this line or one before. */
   readonly ready: RegExp;
 }
@@ -27,6 +29,8 @@ export interface TestServer {
   errors(): string;
   /** Sockets that its process (and its children) hold. Other descriptors come and go with threads, and so with clones. */
   sockets(): number;
+  /** Sum of a metric over the instances of a type, of all reasons or of one. For servers that are watched. */
+  metric(name: string, msu: string, reason?: string): Promise<number>;
   /** Replaces certificate and key by new ones, and tells the server. */
   renewCertificate(): Promise<string>;
   /** Sends SIGTERM; resolves with the exit code. */
@@ -43,18 +47,21 @@ export const monolith: ServerKind = {
   name: 'monolith',
   command: [program('baseline/monolith-main')],
   reloadsOnHangup: true,
+  isWatched: false,
   ready: /listening on/,
 };
 export const clusterOfTwo: ServerKind = {
   name: 'cluster',
   command: [program('baseline/cluster-main')],
   reloadsOnHangup: true,
+  isWatched: false,
   ready: /listening on/,
 };
 export const nodeHttps: ServerKind = {
   name: 'node:https',
   command: [program('baseline/https-main')],
   reloadsOnHangup: true,
+  isWatched: false,
   ready: /listening on/,
 };
 
@@ -68,6 +75,7 @@ export const shoalApp: ServerKind = {
     '--json',
   ],
   reloadsOnHangup: false,
+  isWatched: true,
   ready: /app .*web-server.* runs/,
 };
 
@@ -111,7 +119,10 @@ export async function startServer(
 ): Promise<TestServer> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'web-server-test-'));
   writeCertificate(folder);
-  const child = spawn(process.execPath, [...process.execArgv.filter(isNotForTests), ...kind.command], {
+  const runFolder = path.join(folder, 'run');
+  const flags = kind.isWatched ? ['--run', runFolder] : [];
+  const args = [...process.execArgv.filter(isNotForTests), ...kind.command, ...flags];
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
@@ -148,6 +159,18 @@ export async function startServer(
       childrenOf(child.pid!)
         .map((pid) => socketsOf(pid))
         .reduce((sum, count) => sum + count, 0),
+    metric: async (name, msu, reason) => {
+      const [file] = fs.readdirSync(runFolder);
+      const { port: controlPort, token } = JSON.parse(fs.readFileSync(path.join(runFolder, file!), 'utf8'));
+      const response = await fetch(`http://127.0.0.1:${controlPort}/metrics`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return (await response.text())
+        .split('\n')
+        .filter((line) => line.startsWith(`${name}{`) && line.includes(`msu="${msu}"`))
+        .filter((line) => reason === undefined || line.includes(`reason="${reason}"`))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
     renewCertificate: async () => {
       const certificate = writeCertificate(folder);
       if (kind.reloadsOnHangup) child.kill('SIGHUP');

@@ -55,9 +55,12 @@ export function readCredentials(files: CredentialFiles): Credentials {
   return { cert, key, minVersion: 'TLSv1.2', ticketKeys };
 }
 
+/** Between two looks at the certificate's files. */
+export const certificateCheckMs = 2_000;
+
 /** Calls back with new credentials when the files have changed and are good; with the trouble when they are not. */
 export interface CredentialWatch {
-  /** Looks at the files' times: cheap, to be called every second or so. */
+  /** Looks at the files' times: cheap, to be called every {@link certificateCheckMs}. */
   check(): void;
   /** Reads them again, changed or not. */
   reload(): void;
