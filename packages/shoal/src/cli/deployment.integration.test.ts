@@ -32,6 +32,7 @@ async function place(name: string, thread: string): Promise<Placed> {
     checked,
     runDirectory: path.join(folder, name),
     controlPort: 0,
+    printsTo: 'stderr',
     log: (_, text, fields) => text === 'placed' && tell(fields),
     onFatal: (reason) => assert.fail(reason.detail),
   });
