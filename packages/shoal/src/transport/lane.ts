@@ -21,10 +21,11 @@
  * I5. A message is counted before its end is marked, in its state and then in `cursor`: so counters are ahead of
  *     either by at most one message, whenever the consumer dies; {@link LaneReader.recover} settles which. Where
  *     several are in service, the consumer writes down which one it is about to count.
- * I6. Payloads in the spill area belong to their slot and are freed when its message ends, but in the order in which
- *     they came: nothing leaks. The producer finds out when it needs room.
+ * I6. Payloads in the spill area belong to their slot and are freed when its message has ended, and those that came
+ *     before: nothing leaks, but a large one that does not end holds up other large ones when the area has gone round.
+ *     The producer finds out when it needs room.
  *
- * Messages are numbered modulo 2^31. A lane holds far fewer, and none is overtaken by so many.
+ * Messages are numbered modulo 2^31. A lane holds far fewer, and none that waits is overtaken by so many.
  */
 import {
   failureReasons,
@@ -40,7 +41,7 @@ const indexMask = 0x7fffffff;
 
 // Words of the header (32 bit); producer and consumer on cache lines of their own.
 const headWord = 0;
-/** Index of the first message, written when the memory is made. */
+/** Number of the first message, written when the memory is made. */
 const firstWord = 1;
 const cursorWord = 16;
 /** The slot of the message whose end is being counted (consumer; only where ends come out of order). */
@@ -125,7 +126,7 @@ export type LaneBounds = Omit<LaneMemory, 'id' | 'buffer'>;
 
 let lanesMade = 0;
 
-/** Makes the memory of a lane. Pages that are never touched cost nothing. `first`: index of the first message. */
+/** Makes the memory of a lane. Pages that are never touched cost nothing. `first`: number of the first message. */
 export function createLaneMemory(bounds: LaneBounds, first = 0): LaneMemory {
   const size = headerBytes + bounds.slots * (slotBytes + 8) + bounds.spillBytes;
   const buffer = new SharedArrayBuffer(size);
