@@ -25,13 +25,19 @@ export interface WebLimits {
   readonly idleTimeoutMs: number;
   /** TCP connected, TLS not: closed after so long. Default 10,000. */
   readonly handshakeTimeoutMs: number;
+  /**
+   * A handshake has its place for so long; if the client has not finished by then, it goes on without one until
+   * `handshakeTimeoutMs`, and the next begins. So at most `handshakesMax` times the quotient of both are in progress.
+   * Default 500.
+   */
+  readonly handshakeTurnMs: number;
   /** Response bytes that the client does not take: closed after so long. Default 20,000. */
   readonly writeTimeoutMs: number;
   /** After the last response of a connection, how long the client may take to close its side. Default 1,000. */
   readonly lingerMs: number;
   /** Connections on one thread that have not sent a byte; with one more, the oldest is closed. Default 2,048. */
   readonly silentMax: number;
-  /** TLS handshakes in progress on one thread, from the client's first byte; further ones wait. Default 64. */
+  /** TLS handshakes that have a place on one thread, from the client's first byte; further ones wait. Default 64. */
   readonly handshakesMax: number;
   /** Connections that have sent a byte and wait for their handshake on one thread; further ones are closed. Default 1,024. */
   readonly handshakesWaitingMax: number;
@@ -51,6 +57,7 @@ export const defaultWebLimits: WebLimits = {
   bodyTimeoutMs: 20_000,
   idleTimeoutMs: 30_000,
   handshakeTimeoutMs: 10_000,
+  handshakeTurnMs: 500,
   writeTimeoutMs: 20_000,
   lingerMs: 1_000,
   silentMax: 2_048,

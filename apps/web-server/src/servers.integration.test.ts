@@ -117,12 +117,14 @@ async function allClosed(sockets: readonly net.Socket[]): Promise<void> {
 
 /** What a TLS client says first, and no more. */
 const firstByte = '\x16';
-/** Nobody is closed for being late, so whoever waits for a place that is held waits longer than any test. */
+/** Nobody is closed for being late. */
 const noHandshakeTimeout = { SHOAL_WEB_HANDSHAKE_TIMEOUT_MS: '3600000' };
+/** Nor loses its place, so whoever waits for one that is held waits longer than any test. */
+const longTurns = { ...noHandshakeTimeout, SHOAL_WEB_HANDSHAKE_TURN_MS: '3600000' };
 
 test('handshakes beyond the bound wait for their turn as queue, and those beyond what may wait are closed', async () => {
   const server = await startServer(shoalApp, {
-    ...noHandshakeTimeout,
+    ...longTurns,
     SHOAL_WEB_HANDSHAKES_MAX: '2',
     SHOAL_WEB_HANDSHAKES_WAITING_MAX: '3',
   });
@@ -147,7 +149,7 @@ test('handshakes beyond the bound wait for their turn as queue, and those beyond
 });
 
 test('clients that wait for their handshake and go leave the queue', async () => {
-  const server = await startServer(shoalApp, { ...noHandshakeTimeout, SHOAL_WEB_HANDSHAKES_MAX: '1' });
+  const server = await startServer(shoalApp, { ...longTurns, SHOAL_WEB_HANDSHAKES_MAX: '1' });
   const before = server.sockets();
   const queue = (length: number): Promise<void> =>
     eventually(`a queue of ${length}`, async () => {
@@ -170,7 +172,7 @@ test('clients that wait for their handshake and go leave the queue', async () =>
 test('connections that say nothing keep nobody out: each handshake that begins has its place', async () => {
   const silentMax = 150;
   const server = await startServer(shoalApp, {
-    ...noHandshakeTimeout,
+    ...longTurns,
     SHOAL_WEB_SILENT_MAX: String(silentMax),
     SHOAL_WEB_HANDSHAKES_MAX: '2',
     SHOAL_WEB_HANDSHAKES_WAITING_MAX: '3',
@@ -190,6 +192,20 @@ test('connections that say nothing keep nobody out: each handshake that begins h
     assert.match(await client.closed(), /object 7 of/);
   }
   for (const socket of rest) socket.destroy();
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
+test('clients that stop half-way in their handshake keep their connections, but hold up nobody for long', async () => {
+  const server = await startServer(shoalApp, { ...noHandshakeTimeout, SHOAL_WEB_HANDSHAKES_MAX: '2' });
+  const stopped = await Promise.all(Array.from({ length: 10 }, () => openPlain(server.port, firstByte)));
+  const clients = await Promise.all([1, 2, 3].map(() => connectClient(server.port)));
+  assert.ok(stopped.every((socket) => !socket.destroyed));
+  for (const client of clients) {
+    client.send(request('/object/1'));
+    await client.until(/200 OK/);
+    client.destroy();
+  }
+  for (const socket of stopped) socket.destroy();
   assert.equal(await server.stop(), 0, server.errors());
 });
 

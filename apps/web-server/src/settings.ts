@@ -29,7 +29,7 @@ export interface WebSettings {
   /** `SHOAL_WEB_RETRY_AFTER_SECONDS`. Default 1. */
   readonly retryAfterSeconds: number;
   /**
-   * Timeouts: `SHOAL_WEB_HEADERS_TIMEOUT_MS`, `…_BODY_TIMEOUT_MS`, `…_IDLE_TIMEOUT_MS`, `…_HANDSHAKE_TIMEOUT_MS`,
+   * Timeouts: `SHOAL_WEB_HEADERS_TIMEOUT_MS`, `…_BODY_TIMEOUT_MS`, `…_IDLE_TIMEOUT_MS`, `…_HANDSHAKE_TIMEOUT_MS`, `…_HANDSHAKE_TURN_MS`,
    * `…_WRITE_TIMEOUT_MS`, `…_LINGER_MS`; the bounds `SHOAL_WEB_SILENT_MAX`, `SHOAL_WEB_HANDSHAKES_MAX` and
    * `SHOAL_WEB_HANDSHAKES_WAITING_MAX`. Defaults: {@link defaultWebLimits}.
    */
@@ -69,6 +69,7 @@ const variables: ReadonlySet<string> = new Set([
   'SHOAL_WEB_BODY_TIMEOUT_MS',
   'SHOAL_WEB_IDLE_TIMEOUT_MS',
   'SHOAL_WEB_HANDSHAKE_TIMEOUT_MS',
+  'SHOAL_WEB_HANDSHAKE_TURN_MS',
   'SHOAL_WEB_WRITE_TIMEOUT_MS',
   'SHOAL_WEB_LINGER_MS',
   'SHOAL_WEB_SILENT_MAX',
@@ -97,6 +98,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     bodyTimeoutMs: whole('SHOAL_WEB_BODY_TIMEOUT_MS', defaultWebLimits.bodyTimeoutMs, 1),
     idleTimeoutMs: whole('SHOAL_WEB_IDLE_TIMEOUT_MS', defaultWebLimits.idleTimeoutMs, 1),
     handshakeTimeoutMs: whole('SHOAL_WEB_HANDSHAKE_TIMEOUT_MS', defaultWebLimits.handshakeTimeoutMs, 1),
+    handshakeTurnMs: whole('SHOAL_WEB_HANDSHAKE_TURN_MS', defaultWebLimits.handshakeTurnMs, 1),
     writeTimeoutMs: whole('SHOAL_WEB_WRITE_TIMEOUT_MS', defaultWebLimits.writeTimeoutMs, 1),
     lingerMs: whole('SHOAL_WEB_LINGER_MS', defaultWebLimits.lingerMs, 1),
     silentMax: whole('SHOAL_WEB_SILENT_MAX', defaultWebLimits.silentMax, 1, 100_000),

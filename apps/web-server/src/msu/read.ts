@@ -47,6 +47,10 @@ interface Handshake {
   readonly socket: import('node:net').Socket;
   readonly clientKey: Key;
   readonly sinceMs: number;
+  /** When it began; 0: it has not. */
+  begunMs: number;
+  /** It is one of the bounded number. */
+  hasPlace: boolean;
 }
 
 /** A connection after its handshake. */
@@ -78,8 +82,9 @@ class Reader {
   readonly #silent = new Set<Handshake>();
   /** Those that have spoken and wait for their turn, in that order. */
   readonly #waiting = new Set<Handshake>();
-  /** In progress. */
+  /** In progress, with a place or, when the client has let its turn pass, without. */
   readonly #handshakes = new Map<TLSSocket, Handshake>();
+  #placesTaken = 0;
   #secureContext: SecureContext;
   #serial = 0;
   #isDraining = false;
@@ -108,7 +113,13 @@ class Reader {
   take(accepted: Connection, clientKey: Key): void {
     const socket = this.#context.takeConnection(accepted);
     if (socket === null) return;
-    const handshake = { socket, clientKey, sinceMs: this.#clock.nowMs };
+    const handshake: Handshake = {
+      socket,
+      clientKey,
+      sinceMs: this.#clock.nowMs,
+      begunMs: 0,
+      hasPlace: false,
+    };
     this.#context.use('descriptors', 1);
     socket.once('close', () => {
       this.#context.use('descriptors', -1);
@@ -144,12 +155,18 @@ class Reader {
   sweep(): void {
     this.#clock.advance(this.#context.now());
     const before = this.#clock.nowMs - this.#limits.handshakeTimeoutMs;
-    for (const [socket, handshake] of this.#handshakes) if (handshake.sinceMs <= before) socket.destroy();
+    const turnBefore = this.#clock.nowMs - this.#limits.handshakeTurnMs;
+    for (const [socket, handshake] of this.#handshakes) {
+      if (handshake.sinceMs <= before) socket.destroy();
+      // What it costs us is done, or has not been asked for: a client that stops half-way holds nobody up.
+      else if (handshake.begunMs <= turnBefore) this.#leavePlace(handshake);
+    }
     for (const handshake of this.#waiting) if (handshake.sinceMs <= before) this.#drop(handshake);
     for (const handshake of this.#silent) {
       if (handshake.sinceMs > before) break;
       this.#drop(handshake);
     }
+    this.#beginNext();
     for (const { connection: held } of this.#clients.values()) held.sweep();
   }
 
@@ -173,7 +190,7 @@ class Reader {
   #hear(handshake: Handshake): void {
     this.#silent.delete(handshake);
     if (handshake.socket.readableLength === 0) handshake.socket.destroy();
-    else if (this.#handshakes.size < this.#limits.handshakesMax) this.#begin(handshake);
+    else if (this.#placesTaken < this.#limits.handshakesMax) this.#begin(handshake);
     else if (this.#waiting.size < this.#limits.handshakesWaitingMax) {
       this.#waiting.add(handshake);
       this.#context.waiting(1);
@@ -181,6 +198,9 @@ class Reader {
   }
 
   #begin(handshake: Handshake): void {
+    handshake.begunMs = this.#clock.nowMs;
+    handshake.hasPlace = true;
+    this.#placesTaken += 1;
     // A client that has sent its last request still gets its answers. TLSSocket takes this from the socket below.
     handshake.socket.allowHalfOpen = true;
     const socket = new TLSSocket(handshake.socket, { isServer: true, secureContext: this.#secureContext });
@@ -190,6 +210,7 @@ class Reader {
       if (isOver) return;
       isOver = true;
       this.#handshakes.delete(socket);
+      this.#leavePlace(handshake);
       // Good or bad, it has cost what a handshake costs.
       this.#context.work(1);
     };
@@ -213,11 +234,17 @@ class Reader {
 
   #beginNext(): void {
     for (const handshake of this.#waiting) {
-      if (this.#handshakes.size >= this.#limits.handshakesMax) return;
+      if (this.#placesTaken >= this.#limits.handshakesMax) return;
       this.#forget(handshake);
       if (!handshake.socket.destroyed) this.#begin(handshake);
     }
     this.#checkEmpty();
+  }
+
+  #leavePlace(handshake: Handshake): void {
+    if (!handshake.hasPlace) return;
+    handshake.hasPlace = false;
+    this.#placesTaken -= 1;
   }
 
   #refuse(handshake: Handshake): void {
