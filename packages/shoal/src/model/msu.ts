@@ -46,9 +46,14 @@ export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';
 
-/** Restart policy: at most `intensity` restarts within `periodMs`, then the type is given up and an alarm is logged. */
+/** When an instance whose thread died is brought back. */
 export interface RestartPolicy {
   readonly kind: RestartKind;
+  /**
+   * Restarts of the type in a process within `periodMs`, at most. At the next death the instance is given up: what
+   * waits for it ends as failed, the event is logged, and the controller places a new one when `periodMs` have passed.
+   * 0: given up at the first death, for good.
+   */
   readonly intensity: number;
   readonly periodMs: number;
 }

@@ -9,6 +9,7 @@ import {
   type RestartPolicy,
   threadId,
 } from '../model/index.ts';
+import type { GiveUpReason } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentLinks } from './agent-links.ts';
 import { type AgentState, within } from './agent-state.ts';
@@ -146,6 +147,7 @@ export class AgentThreads {
     this.#state.event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) {
       instance.phase = 'lost';
+      instance.givenUp = null;
       instance.isTold = false;
     }
     if (instances.length === 0 || thread.options.guest !== undefined) {
@@ -167,7 +169,8 @@ export class AgentThreads {
     // What shared the thread with a runaway is lost with it, and not to blame.
     const originOf = (instance: AgentInstance): HostOrigin =>
       culprit === null || instance.id === culprit ? origin : 'thread-lost';
-    const givenUp = instances.filter((instance) => !this.#mayRestart(instance.msu, isNormalEnd));
+    const verdicts = new Map(instances.map((one) => [one, this.#giveUpReason(one.msu, isNormalEnd)]));
+    const givenUp = instances.filter((instance) => verdicts.get(instance) !== null);
     const kept = instances.filter((instance) => !givenUp.includes(instance));
     thread.restarts++;
     const generation = thread.generation + 1;
@@ -181,11 +184,14 @@ export class AgentThreads {
       await this.#links.forgetInTables(instance);
       await this.#links.bury(instance, thread, originOf(instance));
       thread.instances.delete(instance.id);
+      instance.givenUp = verdicts.get(instance) ?? null;
       this.#state.event(
         'instance-given-up',
         thread.id,
         instance,
-        `restart intensity of '${instance.msu.name}' is used up`,
+        instance.givenUp === 'restart-kind'
+          ? `'${instance.msu.name}' is ${instance.msu.restart.kind}: it is not started again`
+          : `restart intensity of '${instance.msu.name}' is used up`,
       );
     }
     await this.#links.distribute([...this.#state.tables.keys()], thread);
@@ -194,7 +200,9 @@ export class AgentThreads {
       // It may have been removed meanwhile.
       if (!thread.instances.has(instance.id)) continue;
       const hosted = await this.#links.host(instance, originOf(instance));
-      if (!hosted.isOk) this.#state.event('instance-lost', thread.id, instance, hosted.detail);
+      if (hosted.isOk) continue;
+      instance.givenUp = 'start-failed';
+      this.#state.event('instance-lost', thread.id, instance, hosted.detail);
     }
     if (isOver()) return;
     await this.#links.distribute([...this.#state.tables.keys()]);
@@ -208,10 +216,11 @@ export class AgentThreads {
     if (thread.instances.size === 0) this.stopThread(thread);
   }
 
-  #mayRestart(msu: GraphMsu, isNormalEnd: boolean): boolean {
+  /** Why the restart policy of the type says not to bring an instance back; null: it is brought back. */
+  #giveUpReason(msu: GraphMsu, isNormalEnd: boolean): GiveUpReason | null {
     const { kind } = msu.restart;
-    if (kind === 'temporary' || (kind === 'transient' && isNormalEnd)) return false;
-    return this.#isWithinIntensity(msu.name, msu.restart);
+    if (kind === 'temporary' || (kind === 'transient' && isNormalEnd)) return 'restart-kind';
+    return this.#isWithinIntensity(msu.name, msu.restart) ? null : 'restart-intensity';
   }
 
   /** Counts a restart of a type, or of spare threads (no name). */

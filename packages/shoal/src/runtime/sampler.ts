@@ -204,6 +204,7 @@ export class Sampler {
       msu: instance.msu.name,
       threadId: instance.threadId,
       phase: instance.phase,
+      givenUp: instance.givenUp,
       queueLength,
       queueLengthMin,
       queueLengthMax,

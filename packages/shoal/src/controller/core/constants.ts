@@ -14,8 +14,8 @@ export const recentSpanMs = 1_000;
 export const windowsMax = 20;
 /** Smoothing of the demand by which clones are taken back: well over one burst, well under the calm time. */
 export const demandSmoothingMs = 3_000;
-/** Smoothing of the demand that is remembered with a reclaim that proved wrong. */
-export const slowDemandSmoothingMs = 10_000;
+/** Memory of the load that a clone is compared with: many bursts, and still soon that of a load that has changed. */
+export const loadMemoryMs = 60_000;
 
 /** Completions from which the mean service time of a short span is believed; below, one slow message decides it. */
 export const completionsTrusted = 3;
@@ -64,21 +64,24 @@ export const blockedRetryMs = 2_000;
 export const failureRetryMaxMs = 60_000;
 /** A refusal with the same reason is logged again only after so long. */
 export const refusalRepeatMs = 300_000;
-/** How long a reclaim that proved wrong is remembered; and after which, without a new one, calm is believed sooner again. */
+/** How long a clone keeps its load in memory; and after which, without a new flap, calm is believed sooner again. */
 export const flapMemoryMs = 1_800_000;
 /** Clones so soon after a reclaim that are taken for real changes of load; each further one doubles the calm time. */
 export const flapsFree = 4;
 /** How long after a clone it is judged whether the load had really changed. */
 export const hindsightMs = 10_000;
-/** A load that has grown by less than this factor, and less than this amount, has not changed: it had a burst. */
-export const sameLoadFactor = 1.5;
-export const sameLoadSlack = 0.1;
-/** Utilization below which a burst says nothing about the count. */
-export const burstUtilizationMin = 0.1;
+/** Standard deviations by which a mean must differ, before a load is said to have changed: bursts are what deviates. */
+export const changeDeviations = 4;
+/** And the part of an instance by which it must have grown. */
+export const changeMin = 0.1;
+/** Standard deviations by which the load of a calm time is reckoned higher than it was. */
+export const calmDeviations = 3;
+/** Instances beyond a load that its bursts may need, by the square root of it: with so many they wait for each other no more. */
+export const burstSpare = 3;
 /** Doublings of the calm time at most: 20 s become about 20 minutes. */
 export const calmDoublingsMax = 6;
-/** Demand, relative to that at which a smaller count failed, below which the smaller count is tried again. */
-export const retrySmallerDemand = 0.7;
+/** Load, relative to that for which the clones were made, below which they are taken back. */
+export const lessLoadShare = 0.7;
 /** One type may use this share of the decisions per minute, so that an attack on one does not disarm the others. */
 export const decisionShareOfOneType = 0.5;
 

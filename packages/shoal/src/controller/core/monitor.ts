@@ -15,11 +15,13 @@ import type { InstanceSample, Report } from '../../wire/index.ts';
 import {
   deadAfterReports,
   endedIncarnationsMax,
+  loadMemoryMs,
   lostGraceMs,
   recentSpanMs,
   suspectAfterReports,
   windowsMax,
 } from './constants.ts';
+import { LoadMemory } from './load-memory.ts';
 import type {
   Incident,
   InstanceView,
@@ -48,7 +50,6 @@ const noFigures = (): RecentFigures => ({
   accepted: 0,
   completed: 0,
   shed: 0,
-  items: 0,
   busyMs: 0,
   cpuMs: 0,
   coreWaitMs: 0,
@@ -98,17 +99,17 @@ export class Monitor {
         msu,
         instances: new Set(),
         demand: 0,
-        slowDemand: 0,
+        load: new LoadMemory(loadMemoryMs),
+        calmLoad: new LoadMemory(),
         isCpuBound: msu.execution === 'sync',
         evaluatedAtMs: Number.NaN,
         calmSinceMs: -1,
         lastReclaimMs: Number.NEGATIVE_INFINITY,
-        lastCloneMs: Number.NEGATIVE_INFINITY,
         lastServingMs: Number.NEGATIVE_INFINITY,
         flaps: 0,
         trial: null,
         lastFlapMs: Number.NEGATIVE_INFINITY,
-        provedTooFew: null,
+        madeFor: null,
         blocked: null,
         failures: 0,
         refusalsLogged: new Map(),
@@ -117,8 +118,8 @@ export class Monitor {
         deficitSinceMs: -1,
         isLossConfirmed: false,
         repairsAtMs: [],
+        restsUntilMs: Number.NEGATIVE_INFINITY,
         isOverloaded: false,
-        wanted: 0,
       });
     }
   }
@@ -169,15 +170,6 @@ export class Monitor {
     }
     const uses = this.#takeThreads(process, report, dtMs);
     this.#takeInstances(process, report, uses, dtMs, isFirst, nowMs, incidents);
-    for (const event of report.events) {
-      if (event.kind !== 'instance-given-up' && event.kind !== 'instance-lost') continue;
-      const instance = this.instances.get(event.instanceId);
-      if (instance !== undefined && instance.process === process && instance.sample.phase === 'lost') {
-        instance.isGivenUp = true;
-        instance.phase = 'lost';
-        incidents.push({ kind: 'instance-changed', instance, isGone: false });
-      }
-    }
     return incidents;
   }
 
@@ -346,7 +338,7 @@ export class Monitor {
       const before = instance.sample;
       instance.sample = sample;
       if (dtMs > 0) this.#measure(instance, before, sample, uses, dtMs, report.windowMs, nowMs);
-      if (this.#takePhase(instance, sample.phase, nowMs)) {
+      if (this.#takePhase(instance, sample, nowMs)) {
         incidents.push({ kind: 'instance-changed', instance, isGone: false });
       }
     }
@@ -356,14 +348,11 @@ export class Monitor {
   }
 
   /** I4. Answers whether the phase has changed. */
-  #takePhase(instance: InstanceView, reported: InstanceSample['phase'], nowMs: number): boolean {
-    if (reported !== 'lost') {
-      instance.lostSinceMs = -1;
-      instance.isGivenUp = false;
-    } else if (instance.lostSinceMs < 0) {
-      instance.lostSinceMs = nowMs;
-    }
-    const isLost = instance.isGivenUp || nowMs - instance.lostSinceMs >= lostGraceMs;
+  #takePhase(instance: InstanceView, sample: InstanceSample, nowMs: number): boolean {
+    const { phase: reported, givenUp } = sample;
+    if (reported !== 'lost') instance.lostSinceMs = -1;
+    else if (instance.lostSinceMs < 0) instance.lostSinceMs = nowMs;
+    const isLost = givenUp !== null || nowMs - instance.lostSinceMs >= lostGraceMs;
     if (reported === instance.phase || (reported === 'lost' && !isLost)) return false;
     instance.phase = reported;
     if (reported === 'serving' && instance.servingSinceMs < 0) instance.servingSinceMs = nowMs;
@@ -377,12 +366,11 @@ export class Monitor {
       msu: sample.msu,
       process,
       sample,
-      phase: sample.phase === 'lost' ? 'starting' : sample.phase,
+      phase: sample.phase === 'lost' && sample.givenUp === null ? 'starting' : sample.phase,
       queuedForMs: 0,
       firstSeenMs: nowMs,
       servingSinceMs: sample.phase === 'serving' ? nowMs : -1,
       lostSinceMs: sample.phase === 'lost' ? nowMs : -1,
-      isGivenUp: false,
       isClone: !(this.#deployedThreads.get(process.key)?.has(threadName) ?? false),
       windows: [],
       recent: noFigures(),
@@ -414,7 +402,6 @@ export class Monitor {
       accepted: grown(before?.accepted ?? 0, sample.accepted),
       completed: grown(completedBefore, sample.done + sum(sample.failed)),
       shed: grown(before === null ? 0 : sum(before.shed), sum(sample.shed)),
-      items: grown(before?.items ?? 0, sample.items),
       busyMs,
       cpuMs: share.cpuMs,
       coreWaitMs: share.coreWaitMs,
@@ -465,7 +452,6 @@ export function sumWindows(windows: readonly InstanceWindow[], spanMs: number): 
     total.accepted += window.accepted;
     total.completed += window.completed;
     total.shed += window.shed;
-    total.items += window.items;
     total.busyMs += window.busyMs;
     total.cpuMs += window.cpuMs;
     total.coreWaitMs += window.coreWaitMs;

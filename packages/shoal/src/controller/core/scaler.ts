@@ -13,7 +13,6 @@ import {
   reclaimShareMax,
   refusalRepeatMs,
   settleWindows,
-  slowDemandSmoothingMs,
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
 import type { Overload } from './detector.ts';
@@ -22,8 +21,16 @@ import { estimate, isServing, measureCpuBound } from './estimate.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
-import { calmNeededMs, chooseVictim, isReclaimDue, rememberClone, trackCalm } from './reclaim.ts';
-import { size, sufficient } from './sizing.ts';
+import {
+  calmNeededMs,
+  chooseVictim,
+  enough,
+  isReclaimDue,
+  rememberClone,
+  rememberLoad,
+  trackCalm,
+} from './reclaim.ts';
+import { size } from './sizing.ts';
 import type { InstanceView, ProcessKey, TypeView } from './view.ts';
 
 export class Scaler {
@@ -54,7 +61,7 @@ export class Scaler {
     const elapsedMs = Number.isNaN(type.evaluatedAtMs) ? 0 : nowMs - type.evaluatedAtMs;
     type.evaluatedAtMs = nowMs;
     type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
-    type.slowDemand += (recent.demand - type.slowDemand) * (1 - Math.exp(-elapsedMs / slowDemandSmoothingMs));
+    rememberLoad(type, recent.demand, elapsedMs);
 
     const overload = detect(type, graph, policy, nowMs);
     const settledMs = nowMs - type.lastServingMs;
@@ -68,8 +75,10 @@ export class Scaler {
     } else if (overload !== null) {
       type.isOverloaded = true;
     }
-    trackCalm(type, this.#count(type), policy, nowMs);
-    if (isReclaimDue(type, policy, nowMs) && !executor.isBusy(type.msu.name)) this.#reclaim(type, nowMs);
+    const count = this.#count(type);
+    trackCalm(type, count, policy, nowMs);
+    if (isReclaimDue(type, count, policy, nowMs) && !executor.isBusy(type.msu.name))
+      this.#reclaim(type, nowMs);
   }
 
   #count(type: TypeView): number {
@@ -89,7 +98,6 @@ export class Scaler {
     const figures = estimate(monitor, graph, type, spanMs);
     const ordered = executor.pending(type.msu.name);
     const sizing = size(type, figures, overload, policy, ordered, nowMs);
-    type.wanted = sizing.wanted;
     if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
     type.isOverloaded = true;
     if (type.blocked !== null && nowMs < type.blocked.untilMs) return;
@@ -147,14 +155,13 @@ export class Scaler {
     }
     // A dependency that is being changed: decided on when that is over.
     if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
-    rememberClone(type, this.#count(type), policy, nowMs);
+    rememberClone(type, policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
       { operator: 'clone', msu: type.msu.name, cause, placements: describeUnits(named), rejected },
       nowMs,
     );
     budget.take(type.msu.name, nowMs);
-    type.lastCloneMs = nowMs;
     executor.add(decisionId, named, nowMs);
   }
 
@@ -176,7 +183,8 @@ export class Scaler {
     const count = this.#count(type);
     // One at a time; where there are very many, a few.
     const most = Math.max(1, Math.floor(count * reclaimShareMax));
-    const surplus = count - Math.max(type.floor, sufficient(type.demand));
+    const needed = Math.max(type.floor, enough(type, nowMs));
+    const surplus = count - needed;
     const victims: InstanceView[] = [];
     const leaving = new Set(executor.leaving);
     while (victims.length < Math.min(most, surplus)) {
@@ -191,9 +199,9 @@ export class Scaler {
     }
     const cause: Cause = {
       kind: 'calm',
-      demand: type.demand,
+      demand: type.calmLoad.mean,
       count,
-      sufficient: Math.max(type.floor, sufficient(type.demand)),
+      sufficient: needed,
       calmForMs: nowMs - type.calmSinceMs,
       calmNeededMs: calmNeededMs(type, policy),
     };

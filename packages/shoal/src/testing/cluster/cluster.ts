@@ -6,7 +6,7 @@
  */
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
-import type { Command, CommandResult, ControlBus, Report } from '../../wire/index.ts';
+import type { Command, CommandResult, ControlBus, GiveUpReason, Report } from '../../wire/index.ts';
 import { createSeededRandom, exponential, type Random } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { type AgentTimes, type AgentWorld, carryOut } from './agent.ts';
@@ -254,17 +254,10 @@ export class SimulatedCluster {
   }
 
   /** A thread dies, and its agent gives the instance up. */
-  loseInstance(instance: SimulatedInstance): void {
+  loseInstance(instance: SimulatedInstance, reason: GiveUpReason = 'start-failed'): void {
     this.#abandon(instance);
     instance.phase = 'lost';
-    instance.process.events.push({
-      atMs: this.#nowMs,
-      kind: 'instance-given-up',
-      threadId: instance.thread.threadId as never,
-      instanceId: instance.instanceId,
-      msu: instance.msu.name,
-      detail: 'simulated',
-    });
+    instance.givenUp = reason;
   }
 
   /** A process that died starts again with what the deployment names. */
