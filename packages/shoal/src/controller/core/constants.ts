@@ -19,8 +19,12 @@ export const loadMemoryMs = 60_000;
 
 /** Completions from which the mean service time of a short span is believed; below, one slow message decides it. */
 export const completionsTrusted = 3;
-/** Completions from which a p99 is taken seriously: below, it is the maximum of a handful. */
+/** Endings from which a p99 is taken seriously; where a second has fewer, more seconds are looked at. */
 export const deadlineSamplesMin = 50;
+/** And so many at most: beyond it, what was late says nothing about now. */
+export const deadlineSpanMaxMs = 10_000;
+/** Late endings, of how many they may be one in a hundred, below which chance may have done it. */
+export const lateEndingsMin = 3;
 /**
  * Standard deviations by which a demand is reckoned lower than it looks: after a quiet time, when a burst looks like
  * the beginning of an attack; and within `followUpMs` of a clone. What one decision leaves out, the next one adds.
@@ -133,6 +137,7 @@ export const takeoverIdGap = 256;
 export const takeoverWaitReports = 5;
 
 assert.ok(suspectAfterReports < deadAfterReports);
+assert.ok(deadlineSpanMaxMs % recentSpanMs === 0);
 assert.ok(takeoverWaitReports < deadAfterReports);
 assert.ok(weightMin < 1 && 1 < weightMax);
 assert.ok(tablesRetryMs < commandRetryMs && commandRetryMs < tablesWaitMaxMs);

@@ -108,6 +108,37 @@ test('(c) a missed deadline is overload if waiting is the reason', () => {
   );
 });
 
+/** Reports of ten seconds: so many messages end in each 100 ms, and those of the given windows that are named are late. */
+function endings(
+  perWindow: number,
+  lateByWindow: Readonly<Record<number, number>>,
+): Parameters<typeof detections>[0] {
+  let late = 0;
+  return Array.from({ length: 101 }, (_, index) => {
+    late += lateByWindow[index] ?? 0;
+    const done = index * perWindow;
+    // Bucket 72 is 262 ms, bucket 40 is 1 ms.
+    const sojournTime = Array<number>(73)
+      .fill(0)
+      .fill(done - late, 40, 41)
+      .fill(late, 72, 73);
+    const serviceTime = Array<number>(41).fill(0).fill(done, 40, 41);
+    return { instances: [sample(1, { done, sojournTime, serviceTime })] };
+  });
+}
+
+test('(c) where few messages end in a second, more seconds are looked at, and being late once is not enough', () => {
+  const found = (perWindow: number, lateByWindow: Readonly<Record<number, number>>): string[] =>
+    rules(detections(endings(perWindow, lateByWindow), { deadlineMs: 200 })).filter((rule) => rule !== '–');
+  assert.ok(found(2, { 40: 2, 60: 2 }).length > 0, '20 a second, late bursts two seconds apart');
+  assert.ok(found(0.2, { 20: 1, 50: 1, 80: 1 }).length > 0, '2 a second, and three of them late');
+  assert.deepEqual(found(2, { 40: 2 }), [], 'one late burst, as after a pause');
+  assert.deepEqual(found(2, { 40: 1, 60: 1 }), [], 'two may be chance');
+  for (const perWindow of [0.2, 2, 6, 50])
+    assert.deepEqual(found(perWindow, { 50: 1 }), [], `a single late message of ${10 * perWindow} a second`);
+  assert.deepEqual(found(50, { 20: 3, 60: 3 }), [], 'less than one in a hundred');
+});
+
 test('(d) a thread that is used up for a window is overload of its main user, queue or no queue', () => {
   const reports = (execution: GraphMsu['execution'], cpuMs: number, items: number): (Overload | null)[] =>
     detections(

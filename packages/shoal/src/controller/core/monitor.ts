@@ -14,6 +14,7 @@ import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } fr
 import type { InstanceSample, Report } from '../../wire/index.ts';
 import {
   deadAfterReports,
+  deadlineSpanMaxMs,
   endedIncarnationsMax,
   loadMemoryMs,
   lostGraceMs,
@@ -373,6 +374,7 @@ export class Monitor {
       lostSinceMs: sample.phase === 'lost' ? nowMs : -1,
       isClone: !(this.#deployedThreads.get(process.key)?.has(threadName) ?? false),
       windows: [],
+      endings: [],
       recent: noFigures(),
     };
     process.instances.set(sample.instanceId, instance);
@@ -408,8 +410,11 @@ export class Monitor {
       refusedFull: grown(before?.refused['queue-full'] ?? 0, sample.refused['queue-full'] ?? 0),
       sojournBefore: before?.sojournTime ?? [],
       serviceBefore: before?.serviceTime ?? [],
+      expiredBefore: before?.shed.expired ?? 0,
     };
     instance.queuedForMs = isQueued ? instance.queuedForMs + observedMs : 0;
+    if (isTooLong(dtMs)) instance.endings.length = 0;
+    else if (this.type(instance.msu).msu.deadlineMs > 0) markEndings(instance, before, nowMs - dtMs);
     if (isTooLong(instance.windows.at(-1)?.dtMs ?? 0)) instance.windows.length = 0;
     instance.windows.push(window);
     if (instance.windows.length > windowsMax) instance.windows.shift();
@@ -431,6 +436,15 @@ function shareOfThread(
   const open = use.inService > 0 ? Math.min(1, sample.inService) / use.inService : 1 / use.instances;
   const cpuMs = booked * bookedMs + open * openMs;
   return { cpuMs, coreWaitMs: use.cpuMs > 0 ? (use.coreWaitMs * cpuMs) / use.cpuMs : 0 };
+}
+
+/** Keeps what the counts were at `atMs`, once a second. */
+function markEndings({ endings }: InstanceView, before: InstanceSample | null, atMs: number): void {
+  const last = endings.at(-1);
+  if (last !== undefined && atMs - last.atMs < recentSpanMs) return;
+  const { sojournTime: sojourn = [], serviceTime: service = [], shed } = before ?? {};
+  endings.push({ atMs, expired: shed?.expired ?? 0, sojourn, service });
+  if (endings.length > deadlineSpanMaxMs / recentSpanMs) endings.shift();
 }
 
 /**

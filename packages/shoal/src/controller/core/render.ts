@@ -23,7 +23,9 @@ function describeOverload(overload: Overload): string {
     }
     case 'deadline': {
       const late = `p99 sojourn ${seconds(overload.sojournP99Ms)} against a deadline of ${seconds(overload.deadlineMs)}`;
-      return overload.expired > 0 ? `${late}, ${overload.expired} expired` : late;
+      const ended = overload.completed + overload.expired;
+      const expired = overload.expired > 0 ? `, ${overload.expired} of them expired` : '';
+      return `${late}: ${overload.late} of ${ended} in ${seconds(overload.spanMs)} were late${expired}`;
     }
     case 'thread': {
       const where = `thread ${overload.threadId} of ${overload.process}`;

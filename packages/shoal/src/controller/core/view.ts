@@ -35,6 +35,16 @@ export interface InstanceWindow {
   /** Snapshots at the window's start. */
   readonly sojournBefore: TimeHistogram;
   readonly serviceBefore: TimeHistogram;
+  readonly expiredBefore: number;
+}
+
+/** What the cumulative counts were at a moment. */
+export interface EndingsMark {
+  /** On the controller's clock. */
+  readonly atMs: number;
+  readonly expired: number;
+  readonly sojourn: TimeHistogram;
+  readonly service: TimeHistogram;
 }
 
 /** Sums over the windows of the last `recentSpanMs`. */
@@ -67,6 +77,8 @@ export interface InstanceView {
   isClone: boolean;
   /** Oldest first; at most `windowsMax`. */
   windows: InstanceWindow[];
+  /** About one a second, oldest first, for `deadlineSpanMaxMs`; of types with a deadline. */
+  endings: EndingsMark[];
   recent: RecentFigures;
 }
 
