@@ -8,9 +8,6 @@ test('what its restart policy does not bring back, the controller does not bring
   t.after(app.close);
   const { controller, logged, until, last } = app;
   await until('end of the script', () => logged.some(({ text }) => text === 'fragile again'), 60_000);
-  for (const l of logged) console.log(l.text.slice(0, 150), JSON.stringify(l.fields).slice(0, 100));
-  for (const d of controller.decisions())
-    console.log(d.operator, d.msu, d.outcome, JSON.stringify(d.cause), d.atMs);
   const outcome = (line: string): unknown => logged.find(({ text }) => text === line)?.fields.outcome;
   assert.equal(outcome('permanent after 1'), 'done');
   assert.equal(outcome('permanent after 0'), 'done');
@@ -46,4 +43,37 @@ test('what its restart policy does not bring back, the controller does not bring
     .view()
     .types.filter(({ msu }) => ['transient', 'temporary', 'fatal'].includes(msu)))
     assert.equal(type.committed, 0, type.msu);
+});
+
+test('a pool that its type fills is seen as overload; in one process no clone can help, and the log says so', async (t) => {
+  const app = await startControlled('pool');
+  t.after(app.close);
+  const { controller, last, logged, until } = app;
+  const decision = await until('decision', () => controller.decisions()[0]);
+  assert.equal(decision.cause.kind === 'overload' && decision.cause.overload.rule, 'limited-resource');
+  assert.equal(decision.outcome, 'refused');
+  assert.match(
+    decision.detail,
+    /a clone shares the limits of its process, and local\/main uses \d+ % of its 10 sessions/,
+  );
+  const { processSample, machineSample, instances } = await until('full pool', () => {
+    const pool = last().processSample.resources.find(({ name }) => name === 'sessions');
+    return pool?.used === 10 && pool.limit === 10 ? last() : undefined;
+  });
+  assert.deepEqual(instances.find(({ msu }) => msu === 'holder')?.resources, { sessions: 10, memory: 4_096 });
+  const memory = processSample.resources.find(({ name }) => name === 'memory');
+  assert.deepEqual(memory, {
+    name: 'memory',
+    used: processSample.residentBytes,
+    limit: machineSample.memoryBytes,
+  });
+  assert.equal(last().instances.filter(({ msu }) => msu === 'holder').length, 1);
+  assert.deepEqual(
+    logged.map(({ text }) => text).filter((text) => text.startsWith("'holder'")),
+    [
+      "'holder' does not declare the resource 'session': add it to its resources.",
+      "'holder' gives back 1 of 'sessions', and uses only 0: give back what was used, once.",
+      "'holder' uses NaN of 'sessions': give a finite number.",
+    ],
+  );
 });

@@ -729,6 +729,39 @@ test('local dependencies come along, and where they cannot, nothing is placed', 
   assert.equal(onB.filter((name) => name === 'cache').length, 1, 'one cache serves all of the process');
 });
 
+test('a pool that a type fills is relieved on another process, once on each, and never on the same', () => {
+  const sessions = { name: 'sessions', limit: 10 };
+  const app = graph(
+    [
+      msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
+      msu('work', { execution: 'async', resources: [sessions] }),
+    ],
+    ['io>work'],
+  );
+  const run = control({
+    graph: app,
+    deployment: deployment({ a: { main: [['io'], ['work']], second: [] }, b: { main: [] } }),
+    machines: { a: { cores: 8 }, b: { cores: 8 } },
+    seed: 1,
+  });
+  for (const process of run.cluster.processes.values()) process.resourceLimits.set('sessions', 10);
+  // Nine sessions in all, wherever they are; from 30 s on, one.
+  const spread = (): void => {
+    const serving = run.cluster.serving('work');
+    const wanted = run.cluster.now() < 30_000 ? 9 : 1;
+    for (const instance of serving) instance.resources = { sessions: wanted / serving.length };
+    run.cluster.at(run.cluster.now() + 50, spread);
+  };
+  spread();
+  const places = (): string[] => run.cluster.serving('work').map((instance) => instance.process.key);
+  run.cluster.run(20_000);
+  const what = run.core.decisions().map(renderDecision).join('\n');
+  assert.deepEqual(places().sort(), ['a/main', 'a/second', 'b/main'], what);
+  assert.match(what, /it uses up sessions \(a\/main: 90 % used, 100 % of it by this type\)/);
+  run.cluster.run(60_000);
+  assert.deepEqual(places(), ['a/main'], 'and taken back');
+});
+
 test('people add, clone, move and remove by the same four operators', () => {
   const run = threeMachines(5);
   const outcomes = load(

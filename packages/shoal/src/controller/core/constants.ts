@@ -51,6 +51,9 @@ export const threadRuleWindows = 3;
 /** A deadline missed at low utilization is cured by idle instances, up to so many times what the rates ask for. */
 export const deadlineGrowthMax = 2;
 
+/** Part of a limited resource in use from which a further instance there would find too little of it. */
+export const resourceFullShare = 0.9;
+
 /** OS niceness of threads made for CPU-heavy types without pinned state: about a tenth of the share of a normal thread. */
 export const cloneNice = 10;
 /** Share of a machine's memory that placement leaves free. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { defaultPolicy, type GraphMsu } from '../../model/index.ts';
 import type { InstanceSample, Report, ThreadSample } from '../../wire/index.ts';
 import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
-import { detect, type Overload } from './detector.ts';
+import { type Overload, overloadsOf } from './detector.ts';
 import { Monitor } from './monitor.ts';
 
 /** What is detected for `work` after each of the reports. */
@@ -19,7 +19,8 @@ function detections(
   const monitor = new Monitor(app, deployment({ a: { main: [['io'], ['work']] } }));
   return reports.map(({ instances, threads = [], options: more = {} }, index) => {
     monitor.accept(report(index + 1, instances, { threads, ...more }), index * 100);
-    return detect(monitor.type('work'), app, defaultPolicy, index * 100);
+    const [first] = overloadsOf(monitor.type('work'), app, defaultPolicy, index * 100);
+    return first ?? null;
   });
 }
 
@@ -76,7 +77,7 @@ test('(b) the main user of a resource that is 40 % used on all of its processes 
       },
     },
   });
-  const options = { resources: ['sockets'] };
+  const options = { resources: [{ name: 'sockets', limit: 1_000 }] };
   assert.deepEqual(rules(detections([use(400, 201)], options)), ['limited-resource']);
   assert.deepEqual(rules(detections([use(400, 200)], options)), ['–'], 'half of the use is not most of it');
   assert.deepEqual(rules(detections([use(399, 399)], options)), ['–']);

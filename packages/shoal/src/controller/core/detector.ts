@@ -12,6 +12,7 @@
  * (d) thread: a thread's CPU was used up for a window; the type with most of it.
  */
 import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
+import type { ResourceSample } from '../../wire/index.ts';
 import {
   completionsTrusted,
   deadlineSamplesMin,
@@ -63,19 +64,23 @@ export type Overload =
       readonly busyForMs: number;
     };
 
-/** The first rule that holds for the type now; null: none does. */
-export function detect(
+/** The rules that hold for the type now, in the order in which they are acted on. */
+export function* overloadsOf(
   type: TypeView,
   graph: AppGraph,
   policy: ControllerPolicy,
   nowMs: number,
-): Overload | null {
-  return (
-    persistentQueue(type, policy) ??
-    limitedResource(type, policy) ??
-    missedDeadline(type, policy, nowMs) ??
-    busyThread(type, graph, policy)
-  );
+): Generator<Overload> {
+  const rules = [
+    () => persistentQueue(type, policy),
+    () => limitedResource(type, policy),
+    () => missedDeadline(type, policy, nowMs),
+    () => busyThread(type, graph, policy),
+  ];
+  for (const rule of rules) {
+    const overload = rule();
+    if (overload !== null) yield overload;
+  }
 }
 
 function servingByProcess(type: TypeView): Map<ProcessView, InstanceView[]> {
@@ -130,25 +135,19 @@ function persistentQueue(type: TypeView, policy: ControllerPolicy): Overload | n
   return worst;
 }
 
-/** A process's limited resources, its descriptors among them. */
-export function resourcesOf(process: ProcessView): { name: string; used: number; limit: number }[] {
-  const { processSample } = process;
-  const resources = processSample.resources.filter((resource) => resource.limit > 0);
-  if (processSample.descriptorsMax > 0 && !resources.some(({ name }) => name === 'descriptors')) {
-    const { openDescriptors, descriptorsMax } = processSample;
-    return [...resources, { name: 'descriptors', used: openDescriptors, limit: descriptorsMax }];
-  }
-  return resources;
+/** A limited resource of a process, as last reported; undefined: it has none of that name, or no limit for it. */
+export function resourceOf({ processSample }: ProcessView, name: string): ResourceSample | undefined {
+  return processSample.resources.find((resource) => resource.name === name && resource.limit > 0);
 }
 
 function limitedResource(type: TypeView, policy: ControllerPolicy): Overload | null {
   if (type.msu.resources.length === 0) return null;
   const groups = servingByProcess(type);
   if (groups.size === 0) return null;
-  for (const resource of type.msu.resources) {
+  for (const { name: resource } of type.msu.resources) {
     const processes: { process: ProcessKey; used: number; limit: number; ownUse: number }[] = [];
     for (const [process, instances] of groups) {
-      const found = resourcesOf(process).find(({ name }) => name === resource);
+      const found = resourceOf(process, resource);
       const ownUse = instances.reduce((total, i) => total + (i.sample.resources[resource] ?? 0), 0);
       if (found === undefined || found.used < policy.resourceUseMax * found.limit) break;
       if (ownUse <= policy.resourceShareMin * found.used) break;

@@ -17,7 +17,7 @@ import {
   hindsightMs,
   lessLoadShare,
 } from './constants.ts';
-import { resourcesOf } from './detector.ts';
+import { resourceOf } from './detector.ts';
 import { isServing } from './estimate.ts';
 import { LoadMemory } from './load-memory.ts';
 import type { Monitor } from './monitor.ts';
@@ -112,8 +112,9 @@ export function isReclaimDue(
 /** One process less must not bring a limited resource back to where it was overloaded. */
 function isResourceInUse(type: TypeView, policy: ControllerPolicy): boolean {
   for (const instance of type.instances) {
-    for (const { name, used, limit } of resourcesOf(instance.process)) {
-      if (type.msu.resources.includes(name) && used > 0.5 * policy.resourceUseMax * limit) return true;
+    for (const { name } of type.msu.resources) {
+      const resource = resourceOf(instance.process, name);
+      if (resource !== undefined && resource.used > 0.5 * policy.resourceUseMax * resource.limit) return true;
     }
   }
   return false;

@@ -16,7 +16,7 @@ import {
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
 import type { Overload } from './detector.ts';
-import { detect } from './detector.ts';
+import { overloadsOf } from './detector.ts';
 import { estimate, isServing, measureCpuBound } from './estimate.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
@@ -32,6 +32,13 @@ import {
 } from './reclaim.ts';
 import { size } from './sizing.ts';
 import type { InstanceView, ProcessKey, TypeView } from './view.ts';
+
+/** Why a type that needs more gets none. */
+interface Refusal {
+  readonly cause: Cause;
+  readonly reason: string;
+  readonly rejected: readonly Rejection[];
+}
 
 export class Scaler {
   readonly #parts: Parts;
@@ -63,18 +70,24 @@ export class Scaler {
     type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
     rememberLoad(type, recent.demand, elapsedMs);
 
-    const overload = detect(type, graph, policy, nowMs);
-    const settledMs = nowMs - type.lastServingMs;
+    const mayDecide =
+      !executor.isBusy(type.msu.name) && nowMs - type.lastServingMs >= settleWindows * policy.windowMs;
     type.isOverloaded = false;
-    if (
-      overload !== null &&
-      !executor.isBusy(type.msu.name) &&
-      settledMs >= settleWindows * policy.windowMs
-    ) {
-      this.#consider(type, overload, nowMs);
-    } else if (overload !== null) {
-      type.isOverloaded = true;
+    let refusal: Refusal | null = null;
+    for (const overload of overloadsOf(type, graph, policy, nowMs)) {
+      if (!mayDecide) {
+        type.isOverloaded = true;
+        break;
+      }
+      const answer = this.#consider(type, overload, nowMs);
+      if (answer === 'acted') {
+        refusal = null;
+        break;
+      }
+      // What stands in the way of one cure may not stand in that of another: the first refusal is told.
+      if (answer !== 'enough') refusal ??= answer;
     }
+    if (refusal !== null) this.#refuse(type, refusal, nowMs);
     const count = this.#count(type);
     trackCalm(type, count, policy, nowMs);
     if (isReclaimDue(type, count, policy, nowMs) && !executor.isBusy(type.msu.name))
@@ -90,7 +103,7 @@ export class Scaler {
   }
 
   /** The type shows overload, and nothing is under way: does it need more, and is there room? */
-  #consider(type: TypeView, overload: Overload, nowMs: number): void {
+  #consider(type: TypeView, overload: Overload, nowMs: number): Refusal | 'acted' | 'enough' {
     const { monitor, graph, policy, executor, budget } = this.#parts;
     const settledMs = nowMs - type.lastServingMs;
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
@@ -98,27 +111,21 @@ export class Scaler {
     const figures = estimate(monitor, graph, type, spanMs);
     const ordered = executor.pending(type.msu.name);
     const sizing = size(type, figures, overload, policy, ordered, nowMs);
-    if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
+    if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return 'enough';
     type.isOverloaded = true;
-    if (type.blocked !== null && nowMs < type.blocked.untilMs) return;
+    if (type.blocked !== null && nowMs < type.blocked.untilMs) return 'enough';
     const cause: Cause = { kind: 'overload', overload, figures: { ...figures, ...sizing } };
-    if (sizing.wanted <= sizing.count) {
-      this.#refuse(type, cause, `it has its maximum of ${type.msu.instancesMax} instances`, [], nowMs);
-      return;
-    }
-    if (!policy.isActive) {
-      this.#refuse(type, cause, 'the policy says to observe only', [], nowMs);
-      return;
-    }
+    const refused = (reason: string): Refusal => ({ cause, reason, rejected: [] });
+    if (sizing.wanted <= sizing.count)
+      return refused(`it has its maximum of ${type.msu.instancesMax} instances`);
+    if (!policy.isActive) return refused('the policy says to observe only');
+    if (nowMs < type.restsUntilMs)
+      return refused(`it died more often than its restart policy allows, and rests`);
     const overBudget = budget.refusal(type.msu.name, nowMs);
-    const left = budget.clonesLeft(this.clones());
-    const count = Math.min(sizing.wanted - sizing.count, left);
-    if (overBudget !== '' || count === 0) {
-      const reason = overBudget !== '' ? overBudget : `all of the ${policy.clonesMax} clones allowed exist`;
-      this.#refuse(type, cause, reason, [], nowMs);
-      return;
-    }
-    this.#clone(type, cause, this.#request(type, overload, count), nowMs);
+    if (overBudget !== '') return refused(overBudget);
+    const count = Math.min(sizing.wanted - sizing.count, budget.clonesLeft(this.clones()));
+    if (count === 0) return refused(`all of the ${policy.clonesMax} clones allowed exist`);
+    return this.#clone(type, cause, this.#request(type, overload, count), nowMs);
   }
 
   #request(type: TypeView, overload: Overload, count: number): PlacementRequest {
@@ -146,15 +153,12 @@ export class Scaler {
     return null;
   }
 
-  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): void {
+  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): Refusal | 'acted' {
     const { executor, placer, budget, log, policy } = this.#parts;
     const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
-    if (units.length === 0) {
-      this.#refuse(type, cause, refusalOf(rejected), rejected, nowMs);
-      return;
-    }
+    if (units.length === 0) return { cause, reason: refusalOf(rejected), rejected };
     // A dependency that is being changed: decided on when that is over.
-    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
+    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'acted';
     rememberClone(type, policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
@@ -163,9 +167,10 @@ export class Scaler {
     );
     budget.take(type.msu.name, nowMs);
     executor.add(decisionId, named, nowMs);
+    return 'acted';
   }
 
-  #refuse(type: TypeView, cause: Cause, reason: string, rejected: readonly Rejection[], nowMs: number): void {
+  #refuse(type: TypeView, { cause, reason, rejected }: Refusal, nowMs: number): void {
     type.blocked = { reason, untilMs: nowMs + blockedRetryMs };
     // The figures in a reason change all the time; the reason does not.
     const kind = reason.replaceAll(/[\d.]+/g, '#');
