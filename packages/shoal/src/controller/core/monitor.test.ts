@@ -110,6 +110,16 @@ test('an instance whose thread is being replaced counts as before; not back in t
   assert.equal(phase(), 'lost');
 });
 
+test('one whose thread is being replaced when the controller first hears of it counts as serving, one given up does not', () => {
+  const monitor = new Monitor(app, places);
+  const lost = [sample(1, { phase: 'lost' }), sample(2, { phase: 'lost', givenUp: 'restart-kind' })];
+  monitor.accept(report(1, lost), 0);
+  const phases = (): string[] => [...monitor.instances.values()].map(({ phase }) => phase);
+  assert.deepEqual(phases(), ['serving', 'lost']);
+  monitor.accept(report(2, lost), lostGraceMs);
+  assert.deepEqual(phases(), ['lost', 'lost'], 'and not for longer than any other');
+});
+
 test('the queue counts as persistent only for as long as reports have shown it', () => {
   const monitor = new Monitor(app, places);
   const queued = (sequence: number, min: number): number => {

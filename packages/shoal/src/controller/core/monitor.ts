@@ -367,7 +367,8 @@ export class Monitor {
       msu: sample.msu,
       process,
       sample,
-      phase: sample.phase === 'lost' && sample.givenUp === null ? 'starting' : sample.phase,
+      // I4 from the first report on: messages wait in its lanes, instead of finding no endpoint.
+      phase: sample.phase === 'lost' && sample.givenUp === null ? 'serving' : sample.phase,
       queuedForMs: 0,
       firstSeenMs: nowMs,
       servingSinceMs: sample.phase === 'serving' ? nowMs : -1,
