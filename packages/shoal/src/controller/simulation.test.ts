@@ -900,12 +900,13 @@ test('a thousand instances on a hundred machines keep the right counts for 20 mi
   run.cluster.run(10.5 * minuteMs);
   const decisions = run.core.decisions();
   const what = decisions.map(renderDecision).join('\n').slice(0, 4_000);
+  // 300 messages a second for a little more than a second: what they tell of the load is right to one in twenty.
   assert.ok(Math.abs(during - Math.ceil(150 / 0.7)) <= 15, `${during} at 150 instances' worth\n${what}`);
   assert.ok(
     decisions.every(({ msu: name }) => name === 'three'),
     what,
   );
-  assert.ok(cloned(decisions).length <= 3, what);
+  assert.ok(cloned(decisions).length <= 2, what);
   assert.equal(reversals(decisions), 0, what);
   for (const { lost, name } of outcomes) assert.equal(lost, 0, name);
   assert.ok(names.every((name) => run.cluster.serving(name).length >= 100));

@@ -107,6 +107,10 @@ function explainType(type: TypeFigures, decisions: readonly Decision[]): string[
       `One less has sufficed for ${seconds(type.calmForMs)}; one is taken back after ${seconds(type.calmNeededMs)}.`,
     );
   }
+  if (type.keptForLoad !== null) {
+    const load = figure(type.keptForLoad, 2);
+    lines.push(`They stay while the load is not clearly less than ${load}, for which they were made.`);
+  }
   const own = decisions.filter(
     ({ msu, placements }) => msu === type.msu || placements.some((placement) => placement.msu === type.msu),
   );

@@ -2,7 +2,8 @@
  * A cluster in simulated time, for tests of the controller (ours, and those of people who write policies): machines
  * whose threads share cores, instances with queues and deadlines, routing by the tables in force in each process,
  * agents that carry out commands, and a control link that can lose, delay and double what it carries.
- * The same seed gives the same run.
+ * The same seed gives the same run. Flow keys and keyed states are not simulated: messages to a keyed type are spread by
+ * the weights, and a drain waits for its queue alone.
  */
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
