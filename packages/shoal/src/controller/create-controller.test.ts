@@ -133,3 +133,27 @@ test('a closed controller sends nothing, and open orders resolve as they stand',
   await cluster.runLive(5_000);
   assert.equal(commands, 0);
 });
+
+test('an order to a controller that is closed, or that a newer one has replaced, is refused at once', async () => {
+  const closed = live();
+  await closed.cluster.runLive(500);
+  await closed.controller.close();
+  let commands = 0;
+  closed.cluster.onCommand = () => commands++;
+  const refused = await settle(closed.cluster, closed.controller.clone('work'));
+  assert.equal(refused.outcome, 'refused');
+  assert.match(refused.detail, /this controller is closed/);
+  assert.equal(commands, 0);
+
+  const old = live();
+  await old.cluster.runLive(500);
+  old.cluster.process('a/main').epoch = 2;
+  const open = old.controller.clone('work');
+  await old.cluster.runLive(500);
+  const asItStands = await settle(old.cluster, open);
+  assert.equal(asItStands.outcome, 'running', 'nothing more will come of it here');
+  const later = await settle(old.cluster, old.controller.clone('work'));
+  assert.equal(later.outcome, 'refused');
+  assert.match(later.detail, /a newer controller has taken over/);
+  await old.controller.close();
+});

@@ -45,7 +45,10 @@ export interface Controller {
   remove(instanceId: InstanceId): Promise<Decision>;
   /** Moves an instance to another process: a new one serves there before the old one is drained and removed. */
   reassign(instanceId: InstanceId, place: Place): Promise<Decision>;
-  /** Stops deciding. What runs goes on running with the tables it has; open orders resolve as they stand. */
+  /**
+   * Stops deciding. What runs goes on running with the tables it has; open orders resolve as they stand, and later ones
+   * are refused.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -114,11 +117,8 @@ class LiveController implements Controller {
   close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
-    for (const [id, resolve] of this.#waiting) {
-      const decision = this.#core.decision(id);
-      if (decision !== undefined) resolve(decision);
-    }
-    this.#waiting.clear();
+    this.#core.close();
+    this.#answerAll();
     return Promise.resolve();
   }
 
@@ -150,6 +150,15 @@ class LiveController implements Controller {
     this.#settle();
   }
 
+  /** Answers open orders as they stand: nothing more will come of them here. */
+  #answerAll(): void {
+    for (const [id, resolve] of this.#waiting) {
+      const decision = this.#core.decision(id);
+      if (decision !== undefined) resolve(decision);
+    }
+    this.#waiting.clear();
+  }
+
   /** Logs what is new, and answers those whose order is over. */
   #settle(): void {
     for (let id = this.#loggedId + 1; ; id++) {
@@ -170,5 +179,6 @@ class LiveController implements Controller {
       this.#waiting.get(id)?.(decision);
       this.#waiting.delete(id);
     }
+    if (this.#core.isDeposed) this.#answerAll();
   }
 }

@@ -98,6 +98,7 @@ export function sample(id: number, options: Partial<InstanceSample> = {}): Insta
     msu: 'work',
     threadId: threadId(2),
     phase: 'serving',
+    givenUp: null,
     queueLength: 0,
     queueLengthMin: 0,
     queueLengthMax: 0,

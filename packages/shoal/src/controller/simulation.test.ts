@@ -1,7 +1,7 @@
 // The controller in a simulated cluster: the same core that runs live, in simulated time, the same run for the same seed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ControllerPolicy } from '../model/index.ts';
+import { type ControllerPolicy, defaultPolicy, defaultRestart, type RestartPolicy } from '../model/index.ts';
 import {
   type ClusterOptions,
   createSeededRandom,
@@ -10,6 +10,8 @@ import {
   type Random,
   SimulatedCluster,
 } from '../testing/index.ts';
+import type { GiveUpReason } from '../wire/index.ts';
+import { calmDoublingsMax, flapsFree } from './core/constants.ts';
 import { deployment, graph, msu } from './fixture.ts';
 import { ControllerCore, type Decision, renderDecision } from './index.ts';
 
@@ -154,26 +156,27 @@ test('one slow message, with others waiting behind it, does not clone', () => {
   }
 });
 
-test('under steady load counts do not oscillate in 20 minutes, whatever the load and the messages', () => {
-  const kinds: Readonly<Record<string, readonly [number, (random: Random) => number]>> = {
-    equal: [10, () => 10],
-    exponential: [100, (random) => exponential(random, 100)],
-    mixed: [20.8, (random) => (random() < 0.2 ? 100 : 1)],
+test('under steady load nothing that was taken back is cloned again in 20 minutes, whatever the load and the messages', () => {
+  const kinds: Readonly<Record<string, readonly [number, number, (random: Random) => number]>> = {
+    equal: [2, 10, () => 10],
+    exponential: [5, 100, (random) => exponential(random, 100)],
+    mixed: [5, 20.8, (random) => (random() < 0.2 ? 100 : 1)],
   };
-  for (const [kind, [meanMs, workMs]] of Object.entries(kinds)) {
+  for (const [kind, [seeds, meanMs, workMs]] of Object.entries(kinds)) {
     for (const instancesWorth of [0.1, 0.35, 0.7, 1.3, 2.5, 6]) {
-      const run = oneType(17, 16);
-      const outcomes = load(run, kind, () => (instancesWorth * 1_000) / meanMs, workMs);
-      run.cluster.run(20 * minuteMs);
-      const what = `${kind} ${instancesWorth}: ${run.core.decisions().map(renderDecision).join('\n')}`;
-      // A burst may show once that the smaller count was too small; then that is known.
-      assert.ok(reversals(run.core.decisions()) <= 1, what);
-      const late = run.core
-        .decisions()
-        .filter(({ atMs, operator }) => atMs > 10 * minuteMs && operator === 'clone');
-      assert.ok(late.length <= 1, what);
-      assert.equal(outcomes.lost, 0, 'nobody loses a message by a reclaim');
-      assertAccounted(outcomes, run.cluster);
+      for (let seed = 1; seed <= seeds; seed++) {
+        const run = oneType(seed, 16);
+        const outcomes = load(run, kind, () => (instancesWorth * 1_000) / meanMs, workMs);
+        run.cluster.run(20 * minuteMs);
+        const decisions = run.core.decisions();
+        const what = `${kind} ${instancesWorth}, seed ${seed}: ${decisions.map(renderDecision).join('\n')}`;
+        assert.equal(reversals(decisions), 0, what);
+        // Bursts that come once in many minutes may ask for one more, and it stays.
+        const late = decisions.filter(({ atMs, operator }) => atMs > 10 * minuteMs && operator === 'clone');
+        assert.ok(late.length <= 1, what);
+        assert.equal(outcomes.lost, 0, 'nobody loses a message by a reclaim');
+        assertAccounted(outcomes, run.cluster);
+      }
     }
   }
 });
@@ -206,6 +209,25 @@ test('a new load gets within one of the best fixed count in at most two decision
   }
   assert.equal(runs, 60);
   assert.deepEqual(wrong, []);
+});
+
+test('a quiet type whose short bursts come late is cloned, and far fewer are late', () => {
+  const expiredShare = (isActive: boolean): number => {
+    const run = oneType(3, 8, { deadlineMs: 100, policy: { isActive } });
+    // About four messages of 40 ms at once, every half second: the queue is not there for a window, and some are late.
+    const outcomes = load(
+      run,
+      'bursts',
+      (nowMs) => (nowMs % 500 < 10 ? 400 : 0),
+      () => 40,
+    );
+    run.cluster.run(minuteMs);
+    const what = run.core.decisions().map(renderDecision).join('\n');
+    assert.match(what, /against a deadline of 100 ms: \d+ of \d+ in [\d.]+ s were late/);
+    return outcomes.expired / outcomes.sent;
+  };
+  const [without, withClones] = [expiredShare(false), expiredShare(true)];
+  assert.ok(withClones < 0.3 * without, `${withClones} expire, and ${without} without clones`);
 });
 
 test('the count follows a load that rises, falls and rises, and no message is lost by it', () => {
@@ -253,6 +275,70 @@ test('nobody makes it flap: square waves of every period cause few reversals and
     assert.ok(reversals(decisions) <= 6, what);
     assert.ok(decisions.length <= 40, what);
     assert.ok(run.cluster.instances('work').length <= 8, what);
+  }
+});
+
+/** Attacks that know the calm time: their rate over time, out of a seed. */
+function evasiveAttack(seed: number): { readonly name: string; readonly rate: (nowMs: number) => number } {
+  const random = createSeededRandom(seed);
+  const { calmMs } = defaultPolicy;
+  const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+  switch (seed % 3) {
+    case 0: {
+      const onMs = pick([1_000, 5_000, 20_000]);
+      const offMs = calmMs + pick([-2_000, -100, 0, 100, 2_000, 5_000, 12_000]);
+      return { name: `${onMs} on, ${offMs} off`, rate: (at) => (at % (onMs + offMs) < onMs ? 40 : 0) };
+    }
+    case 1: {
+      const halfMs = pick([60_000, 150_000, 300_000]);
+      return { name: `ramps of ${halfMs}`, rate: (at) => 40 * Math.abs(((at / halfMs) % 2) - 1) };
+    }
+    default: {
+      let untilMs = 0;
+      let isOn = false;
+      const rate = (at: number): number => {
+        for (; at >= untilMs; untilMs += 500 + (isOn ? 0.5 * calmMs : 2 * calmMs) * random()) isOn = !isOn;
+        return isOn ? 40 : 0;
+      };
+      return { name: 'at random', rate };
+    }
+  }
+}
+
+test('whoever attacks in step with the calm time, or at random, gains little: few reversals, no harm to the honest', () => {
+  for (let seed = 1; seed <= 15; seed++) {
+    const under = (policy: Partial<ControllerPolicy>): { run: Run; failed: number; most: number } => {
+      const run = oneType(seed, 8, { deadlineMs: 1_000, policy });
+      const honest = load(
+        run,
+        'honest',
+        () => 50,
+        () => 1,
+      );
+      load(run, 'attack', evasiveAttack(seed).rate, () => 100);
+      let most = 0;
+      for (let minute = 0; minute < 20; minute++) {
+        run.cluster.run(minuteMs);
+        most = Math.max(most, run.cluster.instances('work').length);
+      }
+      assert.equal(honest.lost, 0);
+      return { run, failed: (honest.expired + honest.refused) / honest.sent, most };
+    };
+    const { run, failed, most } = under({});
+    const decisions = run.core.decisions();
+    const what = `${evasiveAttack(seed).name}, seed ${seed}: ${decisions.map(renderDecision).join('\n')}`;
+    assert.ok(most <= 8, `${most} instances on 8 cores; ${what}`);
+    assert.ok(reversals(decisions) <= flapsFree + calmDoublingsMax, what);
+    assert.ok(decisions.length <= 60, what);
+    for (const { atMs } of decisions) {
+      const minute = decisions.filter((other) => other.atMs >= atMs && other.atMs < atMs + minuteMs);
+      assert.ok(minute.length <= 12, `${minute.length} decisions in a minute; ${what}`);
+    }
+    const kept = under({ calmMs: 20 * minuteMs });
+    assert.ok(
+      failed <= kept.failed + 0.001,
+      `${failed} of the honest failed, ${kept.failed} without reclaims; ${what}`,
+    );
   }
 });
 
@@ -381,6 +467,27 @@ test('what cannot be created is tried ever more rarely', () => {
   run.cluster.run(3 * minuteMs);
   const failed = run.core.decisions().filter(({ outcome }) => outcome === 'failed');
   assert.ok(failed.length >= 4 && failed.length <= 9, `${failed.length} attempts in three minutes`);
+});
+
+test('a process that restarts in the middle of an order fails it once, however many instances it was to add', () => {
+  const run = oneType(2, 16);
+  load(
+    run,
+    'work',
+    (nowMs) => (nowMs > 6_000 ? 300 : 20),
+    () => 10,
+  );
+  run.cluster.run(2_000);
+  const { decisionId, commands } = run.core.order({ operator: 'clone', msu: 'work', count: 6 }, 2_000);
+  run.cluster.send(commands);
+  run.cluster.at(2_005, () => {
+    run.cluster.kill('a/main');
+    run.cluster.restart('a/main');
+  });
+  run.cluster.run(8_000);
+  assert.equal(run.core.decision(decisionId)?.outcome, 'failed');
+  const what = run.core.decisions().map(renderDecision).join('\n');
+  assert.ok(run.cluster.serving('work').length >= 4, `the load from 6 s on is cloned for\n${what}`);
 });
 
 test('a slow creation counts as capacity and is not ordered twice', () => {
@@ -547,6 +654,57 @@ test('an instance that its agent gives up is removed and replaced', () => {
   );
 });
 
+test('what the restart policy does not bring back is not placed anew, and clones are still made of what is left', () => {
+  const decided = (restart: Partial<RestartPolicy>, reason: GiveUpReason): [number, string[]] => {
+    const app = graph(
+      [
+        msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
+        msu('work', { restart: { ...defaultRestart, ...restart } }),
+      ],
+      ['io>work'],
+    );
+    const run = control({
+      graph: app,
+      deployment: deployment({ a: { main: [['io'], ['work'], ['work']] } }),
+      machines: { a: { cores: 8 } },
+      seed: 1,
+    });
+    load(
+      run,
+      'work',
+      (nowMs) => (nowMs > 40_000 ? 300 : 20),
+      () => 10,
+    );
+    run.cluster.run(10_000);
+    const victim = run.cluster.serving('work')[0];
+    assert.ok(victim !== undefined);
+    run.cluster.loseInstance(victim, reason);
+    run.cluster.run(8_000);
+    const count = run.cluster.serving('work').length;
+    const decisions = run.core.decisions().map(({ operator, cause }) => `${operator}: ${cause.kind}`);
+    run.cluster.run(32_000);
+    assert.ok(run.cluster.serving('work').length >= 4, 'overload is cloned for as always');
+    return [count, decisions];
+  };
+  const removed = 'remove: instance-lost';
+  const replaced = [2, [removed, 'add: below-count']];
+  assert.deepEqual(decided({}, 'start-failed'), replaced);
+  assert.deepEqual(decided({ kind: 'transient' }, 'start-failed'), replaced);
+  assert.deepEqual(decided({ kind: 'transient' }, 'restart-kind'), [1, [removed]]);
+  assert.deepEqual(decided({ kind: 'temporary' }, 'restart-kind'), [1, [removed]]);
+  assert.deepEqual(decided({ intensity: 0 }, 'restart-intensity'), [1, [removed]]);
+  assert.deepEqual(
+    decided({ intensity: 3, periodMs: 10_000 }, 'restart-intensity'),
+    [1, [removed]],
+    'not yet',
+  );
+  assert.deepEqual(
+    decided({ intensity: 3, periodMs: 5_000 }, 'restart-intensity'),
+    replaced,
+    'after a period',
+  );
+});
+
 test('local dependencies come along, and where they cannot, nothing is placed', () => {
   const types = [
     msu('io', { isEntry: true, execution: 'async', state: 'pinned', machines: ['a'] }),
@@ -569,6 +727,39 @@ test('local dependencies come along, and where they cannot, nothing is placed', 
   const onB = [...run.cluster.process('b/main').instances.values()].map((instance) => instance.msu.name);
   assert.ok(onB.filter((name) => name === 'work').length >= 2, `${onB}`);
   assert.equal(onB.filter((name) => name === 'cache').length, 1, 'one cache serves all of the process');
+});
+
+test('a pool that a type fills is relieved on another process, once on each, and never on the same', () => {
+  const sessions = { name: 'sessions', limit: 10 };
+  const app = graph(
+    [
+      msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
+      msu('work', { execution: 'async', resources: [sessions] }),
+    ],
+    ['io>work'],
+  );
+  const run = control({
+    graph: app,
+    deployment: deployment({ a: { main: [['io'], ['work']], second: [] }, b: { main: [] } }),
+    machines: { a: { cores: 8 }, b: { cores: 8 } },
+    seed: 1,
+  });
+  for (const process of run.cluster.processes.values()) process.resourceLimits.set('sessions', 10);
+  // Nine sessions in all, wherever they are; from 30 s on, one.
+  const spread = (): void => {
+    const serving = run.cluster.serving('work');
+    const wanted = run.cluster.now() < 30_000 ? 9 : 1;
+    for (const instance of serving) instance.resources = { sessions: wanted / serving.length };
+    run.cluster.at(run.cluster.now() + 50, spread);
+  };
+  spread();
+  const places = (): string[] => run.cluster.serving('work').map((instance) => instance.process.key);
+  run.cluster.run(20_000);
+  const what = run.core.decisions().map(renderDecision).join('\n');
+  assert.deepEqual(places().sort(), ['a/main', 'a/second', 'b/main'], what);
+  assert.match(what, /it uses up sessions \(a\/main: 90 % used, 100 % of it by this type\)/);
+  run.cluster.run(60_000);
+  assert.deepEqual(places(), ['a/main'], 'and taken back');
 });
 
 test('people add, clone, move and remove by the same four operators', () => {
@@ -709,12 +900,13 @@ test('a thousand instances on a hundred machines keep the right counts for 20 mi
   run.cluster.run(10.5 * minuteMs);
   const decisions = run.core.decisions();
   const what = decisions.map(renderDecision).join('\n').slice(0, 4_000);
+  // 300 messages a second for a little more than a second: what they tell of the load is right to one in twenty.
   assert.ok(Math.abs(during - Math.ceil(150 / 0.7)) <= 15, `${during} at 150 instances' worth\n${what}`);
   assert.ok(
     decisions.every(({ msu: name }) => name === 'three'),
     what,
   );
-  assert.ok(cloned(decisions).length <= 3, what);
+  assert.ok(cloned(decisions).length <= 2, what);
   assert.equal(reversals(decisions), 0, what);
   for (const { lost, name } of outcomes) assert.equal(lost, 0, name);
   assert.ok(names.every((name) => run.cluster.serving(name).length >= 100));

@@ -48,6 +48,12 @@ export interface GraphTimer {
   readonly priority: number;
 }
 
+/** A limited resource. `limit` 0: the process knows it. */
+export interface GraphResource {
+  readonly name: string;
+  readonly limit: number;
+}
+
 /** An MSU type with its defaults resolved. 0 stands for "none" in `deadlineMs`, `runLimitMs` and the bounds of queues. */
 export interface GraphMsu {
   readonly name: string;
@@ -67,7 +73,7 @@ export interface GraphMsu {
   /** Empty: none. */
   readonly colocation: string;
   readonly dependencies: readonly Dependency[];
-  readonly resources: readonly string[];
+  readonly resources: readonly GraphResource[];
   readonly cost: Required<CostHint>;
   readonly restart: RestartPolicy;
   readonly isEntry: boolean;
@@ -128,7 +134,11 @@ function describeMsu(msu: AnyMsuType): GraphMsu {
     machines: o.machines ?? [],
     colocation: o.colocation ?? '',
     dependencies: o.dependencies ?? [],
-    resources: o.resources ?? [],
+    resources: (o.resources ?? []).map((resource) =>
+      typeof resource === 'string'
+        ? { name: resource, limit: 0 }
+        : { name: resource.name, limit: resource.limit },
+    ),
     cost: { serviceTimeMs: o.cost?.serviceTimeMs ?? 1, memoryMiB: o.cost?.memoryMiB ?? 16 },
     restart: withDefaults(defaultRestart, o.restart),
     isEntry: o.entry ?? inPorts.length === 0,

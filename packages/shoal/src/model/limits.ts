@@ -2,6 +2,8 @@
 
 /** Instances of provenance kept in a message header; older ones are forgotten first. */
 export const provenanceMax = 6;
+/** Limited resources that a type may declare. */
+export const resourcesMax = 8;
 /** Bytes of a lane slot: header and small payloads. */
 export const slotBytes = 256;
 /** Error notices that an instance keeps while there is no room for them upstream. */

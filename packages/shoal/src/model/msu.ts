@@ -49,9 +49,14 @@ export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';
 
-/** Restart policy: at most `intensity` restarts within `periodMs`, then the type is given up and an alarm is logged. */
+/** When an instance whose thread died is brought back. */
 export interface RestartPolicy {
   readonly kind: RestartKind;
+  /**
+   * Restarts of the type in a process within `periodMs`, at most. At the next death the instance is given up: what
+   * waits for it ends as failed, the event is logged, and the controller places a new one when `periodMs` have passed.
+   * 0: given up at the first death, for good.
+   */
   readonly intensity: number;
   readonly periodMs: number;
 }
@@ -62,8 +67,29 @@ export interface Dependency {
   readonly locality: 'local' | 'remote';
 }
 
-/** A resource with a limit that instances of the type use, watched by the controller. */
-export type LimitedResource = 'descriptors' | 'memory' | (string & {});
+/** Resources whose limit a process knows by itself. */
+export type ProcessResource = 'descriptors' | 'memory';
+/** Every {@link ProcessResource}. */
+export const processResources: readonly ProcessResource[] = ['descriptors', 'memory'];
+
+/** Something of which a process has only so much, shared by the instances on it: connections to a database, licences… */
+export interface ResourcePool {
+  /** Types that share a pool give it the same name, and the same limit. */
+  readonly name: string;
+  /** What the instances of one process may use together, in the pool's own unit. */
+  readonly limit: number;
+}
+
+/**
+ * A resource with a limit, per process, that instances use and say so with {@link MsuContext}'s `use`. The controller
+ * watches it: where it is used up on every process of a type, by that type above all, it clones the type onto another
+ * process. A clone on the same process would take from the same.
+ * - `descriptors`: of files and sockets; the limit is that of the process.
+ * - `memory`: bytes; the limit is what the machine has, or the memory limit of its cgroup, and what is used is the
+ *   resident memory of the process. What a type uses of it is what it reports, heaps are not attributed to types.
+ * - a {@link ResourcePool}: what is used is what the instances of the process report.
+ */
+export type LimitedResource = ProcessResource | ResourcePool;
 
 /** What one event costs, before anything was measured. */
 export interface CostHint {
@@ -108,6 +134,7 @@ export interface MsuOptions {
   /** Types with the same group may share a thread. Default: any that may die together. */
   readonly colocation?: string;
   readonly dependencies?: readonly Dependency[];
+  /** At most 8. Default: none. */
   readonly resources?: readonly LimitedResource[];
   readonly cost?: CostHint;
   readonly restart?: Partial<RestartPolicy>;
@@ -198,8 +225,11 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   count(name: string, amount?: number): void;
   /** Reports work done outside of handlers (handshakes, packets): items, so that true rates can be computed. */
   work(items: number): void;
-  /** Adds (or, negative, gives back) what this instance uses of a limited resource it declared. */
-  use(resource: LimitedResource, amount: number): void;
+  /**
+   * Adds (or, negative, gives back) what this instance uses of a limited resource, by its name. Throws `SHOAL_BAD_CALL`
+   * for one that the type does not declare, for more given back than was used, and for what is no finite number.
+   */
+  use(resource: ProcessResource | (string & {}), amount: number): void;
   /** What waits outside of the queue (connections in handshake, say): counts as queue length. */
   waiting(amount: number): void;
   /**

@@ -47,6 +47,7 @@ export const msuRules: Readonly<
     | 'instances.max'
     | 'cost.serviceTimeMs'
     | 'cost.memoryMiB'
+    | 'resource.limit'
     | 'restart.intensity'
     | 'restart.periodMs',
     NumberRule
@@ -68,6 +69,14 @@ export const msuRules: Readonly<
     isInteger: false,
     isPowerOfTwo: false,
     zero: 'too little to matter',
+  },
+  'resource.limit': {
+    unit: '',
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    isInteger: false,
+    isPowerOfTwo: false,
+    zero: '',
   },
   'restart.intensity': count('restarts', 0, 1_000_000, 'given up at the first death'),
   'restart.periodMs': durationMs(1),

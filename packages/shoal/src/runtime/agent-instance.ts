@@ -10,7 +10,7 @@ import {
   LaneReader,
   shedCode,
 } from '../transport/index.ts';
-import { createCodec, Envelope } from '../wire/index.ts';
+import { createCodec, Envelope, type GiveUpReason } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
@@ -31,6 +31,8 @@ export class AgentInstance {
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
   /** It is being removed: it is not started again, whatever happens to its thread. */
   isLeaving = false;
+  /** Why it is not brought back; null: it is there, or comes back. */
+  givenUp: GiveUpReason | null = null;
   /** Its present worker was told of it, with the lanes there were: a lane made from then on has to be attached. */
   isTold = false;
   /** Names of the custom counters, by slot. */

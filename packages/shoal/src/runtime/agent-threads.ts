@@ -9,6 +9,7 @@ import {
   type RestartPolicy,
   threadId,
 } from '../model/index.ts';
+import type { GiveUpReason } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentLinks } from './agent-links.ts';
 import { type AgentState, within } from './agent-state.ts';
@@ -44,6 +45,12 @@ export interface InitialThread {
   readonly instances: readonly string[];
   /** Present for a thread that is there already. */
   readonly guest?: GuestLink;
+}
+
+/** That an instance is not brought back, for programs and for people. */
+interface GiveUpVerdict {
+  readonly reason: GiveUpReason;
+  readonly detail: string;
 }
 
 export class AgentThreads {
@@ -150,6 +157,7 @@ export class AgentThreads {
     this.#state.event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) {
       instance.phase = 'lost';
+      instance.givenUp = null;
       instance.isTold = false;
     }
     if (instances.length === 0 || thread.options.guest !== undefined) {
@@ -170,14 +178,10 @@ export class AgentThreads {
     // What shared the thread with a runaway is lost with it, and not to blame.
     const originOf = (instance: AgentInstance): HostOrigin =>
       culprit === null || instance.id === culprit ? origin : 'thread-lost';
-    const givenUp = new Map<AgentInstance, string>();
-    for (const instance of instances) {
-      const reason = instance.isLeaving
-        ? 'it is being removed'
-        : this.#whyNotRestart(instance.msu, isNormalEnd);
-      if (reason !== null) givenUp.set(instance, reason);
-    }
-    const kept = instances.filter((instance) => !givenUp.has(instance));
+    const staying = instances.filter((instance) => !instance.isLeaving);
+    const verdicts = new Map(staying.map((one) => [one, this.#giveUpVerdict(one.msu, isNormalEnd)]));
+    const kept = staying.filter((instance) => verdicts.get(instance) === null);
+    const gone = instances.filter((instance) => !kept.includes(instance));
     thread.restarts++;
     const generation = thread.generation + 1;
     await this.startThread(thread);
@@ -185,12 +189,15 @@ export class AgentThreads {
     const isOver = (): boolean => !thread.isRunning || thread.generation !== generation;
     if (isOver()) return;
     await this.#links.giveReplyWays(thread);
-    for (const [instance, reason] of givenUp) {
+    for (const instance of gone) {
       if (isOver()) return;
       await this.#links.forgetInTables(instance);
       await this.#links.bury(instance, thread, originOf(instance));
       thread.instances.delete(instance.id);
-      if (!instance.isLeaving) this.#state.event('instance-given-up', thread.id, instance, reason);
+      const verdict = verdicts.get(instance) ?? null;
+      if (verdict === null) continue;
+      instance.givenUp = verdict.reason;
+      this.#state.event('instance-given-up', thread.id, instance, verdict.detail);
     }
     await this.#links.distribute([...this.#state.tables.keys()], thread);
     for (const instance of kept) {
@@ -198,7 +205,9 @@ export class AgentThreads {
       // It may have been removed meanwhile.
       if (!thread.instances.has(instance.id)) continue;
       const hosted = await this.#links.host(instance, originOf(instance));
-      if (!hosted.isOk) this.#state.event('instance-lost', thread.id, instance, hosted.detail);
+      if (hosted.isOk) continue;
+      instance.givenUp = 'start-failed';
+      this.#state.event('instance-lost', thread.id, instance, hosted.detail);
     }
     if (isOver()) return;
     await this.#links.distribute([...this.#state.tables.keys()]);
@@ -212,14 +221,18 @@ export class AgentThreads {
     if (thread.instances.size === 0) this.stopThread(thread);
   }
 
-  /** Null: it may be started again. */
-  #whyNotRestart(msu: GraphMsu, isNormalEnd: boolean): string | null {
+  /** Why the restart policy of the type says not to bring an instance back; null: it is brought back. */
+  #giveUpVerdict(msu: GraphMsu, isNormalEnd: boolean): GiveUpVerdict | null {
     const { name, restart } = msu;
-    if (restart.kind === 'temporary') return `'${name}' is temporary: it is not started again`;
-    if (restart.kind === 'transient' && isNormalEnd)
-      return `'${name}' is transient, and its thread ended normally: it is not started again`;
+    if (restart.kind === 'temporary')
+      return { reason: 'restart-kind', detail: `'${name}' is temporary: it is not started again` };
+    if (restart.kind === 'transient' && isNormalEnd) {
+      const detail = `'${name}' is transient, and its thread ended normally: it is not started again`;
+      return { reason: 'restart-kind', detail };
+    }
     if (this.#isWithinIntensity(name, restart)) return null;
-    return `restart intensity of '${name}' is used up: more than ${restart.intensity} within ${restart.periodMs} ms`;
+    const detail = `restart intensity of '${name}' is used up: more than ${restart.intensity} within ${restart.periodMs} ms`;
+    return { reason: 'restart-intensity', detail };
   }
 
   /** Counts a restart of a type, or of spare threads (no name). */

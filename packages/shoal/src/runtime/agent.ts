@@ -343,6 +343,7 @@ export class Agent implements ControlBus {
     // What was given up has no thread any more, and is reported until it is removed.
     const rest = all.filter((instance) => !this.#state.threads.has(instance.threadId));
     instances.push(...this.#state.sampler.instances(null, rest, this.#window));
+    const machineSample = this.#state.sampler.machine(now);
     const report: Report = {
       machine,
       process,
@@ -352,8 +353,13 @@ export class Agent implements ControlBus {
       windowMs: now - this.#lastSampleMs,
       epoch: this.#epoch,
       tables: [...this.#state.tables.values()].map(({ edgeId, version }) => ({ edgeId, version })),
-      machineSample: this.#state.sampler.machine(now),
-      processSample: this.#state.sampler.process(this.#loopDelayMs),
+      machineSample,
+      processSample: this.#state.sampler.process(
+        this.#loopDelayMs,
+        this.#state.options.graph,
+        machineSample.memoryBytes,
+        instances,
+      ),
       threads: threadSamples,
       instances,
       events: this.#state.events,

@@ -80,15 +80,28 @@ class NamedFigures {
     this.#names = [...names];
   }
 
-  add(name: string, amount: number, isFixed: boolean): void {
+  /** Adds to a resource: only to one that is declared, and to no less than nothing. */
+  use(name: string, amount: number): void {
+    const slot = this.#names.indexOf(name);
+    const used = (this.#instance.stats[this.#start + slot] as number) + amount;
+    // A sum of fractions may miss 0 by a little.
+    if (slot >= 0 && Number.isFinite(used) && used > -1e-6) {
+      this.#instance.stats[this.#start + slot] = Math.max(0, used);
+      return;
+    }
+    const subject = `'${this.#instance.graph.name}'`;
+    const problem =
+      slot < 0
+        ? `${subject} does not declare the resource '${name}': add it to its resources.`
+        : !Number.isFinite(used)
+          ? `${subject} uses ${amount} of '${name}': give a finite number.`
+          : `${subject} gives back ${-amount} of '${name}', and uses only ${used - amount}: give back what was used, once.`;
+    throw new ShoalError('SHOAL_BAD_CALL', problem);
+  }
+
+  add(name: string, amount: number): void {
     let slot = this.#names.indexOf(name);
     if (slot < 0) {
-      if (isFixed) {
-        throw new ShoalError(
-          'SHOAL_BAD_CALL',
-          `'${this.#instance.graph.name}' does not declare the resource '${name}': add it to its resources.`,
-        );
-      }
       if (this.#names.length >= countersMax) {
         throw new ShoalError(
           'SHOAL_BAD_CALL',
@@ -175,7 +188,11 @@ export interface LiveContext {
 export function createContext(instance: Instance, log: Log, counterNames: readonly string[]): LiveContext {
   const { thread, graph, stats } = instance;
   const counters = new NamedFigures(instance, countersFloat, counterNames);
-  const resources = new NamedFigures(instance, resourcesFloat, graph.resources.slice(0, countersMax));
+  const resources = new NamedFigures(
+    instance,
+    resourcesFloat,
+    graph.resources.map(({ name }) => name),
+  );
   const timers: Record<string, TimerControl> = {};
   for (const timer of graph.timers) {
     timers[timer.name] = createTimer(instance, timer, () =>
@@ -205,11 +222,11 @@ export function createContext(instance: Instance, log: Log, counterNames: readon
       }
       return states as unknown as KeyedStates<S>;
     },
-    count: (name, amount = 1) => counters.add(name, amount, false),
+    count: (name, amount = 1) => counters.add(name, amount),
     work: (items) => {
       stats[InstanceFloat.workItems] = (stats[InstanceFloat.workItems] as number) + items;
     },
-    use: (resource, amount) => resources.add(resource, amount, true),
+    use: (resource, amount) => resources.use(resource, amount),
     waiting: (amount) => {
       stats[InstanceFloat.waitingReported] = (stats[InstanceFloat.waitingReported] as number) + amount;
     },

@@ -2,13 +2,13 @@
  * How the messages of one instance end: the requester gets its reply, those upstream with an error handler a notice, a
  * connection that nobody took is closed, and the end is counted.
  */
-import type { Connection, FailureReason } from '../model/index.ts';
+import { type Connection, type FailureReason, resourcesMax } from '../model/index.ts';
 import { doneCode, ends, failedCode, type LaneReader } from '../transport/index.ts';
 import { type Codec, createCodec, DecodeError, EncodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
 import type { Instance } from './instance.ts';
 import { Notices } from './notices.ts';
-import { countersMax, InstanceFloat, portBytesFloat, resourcesFloat } from './shared-block.ts';
+import { InstanceFloat, portBytesFloat, resourcesFloat } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 const threadLost = failedCode('thread-lost');
@@ -165,7 +165,7 @@ export class Endings {
     stats[InstanceFloat.states] = 0;
     stats[InstanceFloat.waitingReported] = 0;
     stats[InstanceFloat.holdsHandles] = 0;
-    stats.fill(0, resourcesFloat, resourcesFloat + countersMax);
+    stats.fill(0, resourcesFloat, resourcesFloat + resourcesMax);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Makes the reports of a process out of shared memory and the kernel's figures. */
 import {
+  type AppGraph,
   failureReasons,
   type GraphMsu,
   type InstanceId,
@@ -12,6 +13,7 @@ import type {
   MachineSample,
   PortSample,
   ProcessSample,
+  ResourceSample,
   ThreadSample,
   TimeHistogram,
 } from '../wire/index.ts';
@@ -84,12 +86,28 @@ export class Sampler {
     return this.#machine.read(nowMs);
   }
 
-  process(loopDelayMs: number): ProcessSample {
+  /** `memoryBytes`: what the process may use; `instances`: those of this report. */
+  process(
+    loopDelayMs: number,
+    graph: AppGraph,
+    memoryBytes: number,
+    instances: readonly InstanceSample[],
+  ): ProcessSample {
     const figures = this.#process.read();
+    const pools = new Map<string, ResourceSample>();
+    for (const { name, limit } of graph.msus.flatMap(({ resources }) => resources)) {
+      if (limit === 0 || pools.has(name)) continue;
+      const used = instances.reduce((sum, { resources }) => sum + (resources[name] ?? 0), 0);
+      pools.set(name, { name, used, limit });
+    }
     return {
       ...figures,
       loopDelayMs,
-      resources: [{ name: 'descriptors', used: figures.openDescriptors, limit: figures.descriptorsMax }],
+      resources: [
+        { name: 'descriptors', used: figures.openDescriptors, limit: figures.descriptorsMax },
+        { name: 'memory', used: figures.residentBytes, limit: memoryBytes },
+        ...pools.values(),
+      ],
     };
   }
 
@@ -207,6 +225,7 @@ export class Sampler {
       msu: instance.msu.name,
       threadId: instance.threadId,
       phase: instance.phase,
+      givenUp: instance.givenUp,
       queueLength,
       queueLengthMin,
       queueLengthMax,
@@ -223,7 +242,11 @@ export class Sampler {
       sojournTime: histogram(stats, sojournHistogramFloat),
       errors: stats[InstanceFloat.errors] as number,
       states: stats[InstanceFloat.states] as number,
-      resources: figures(stats, resourcesFloat, instance.msu.resources),
+      resources: figures(
+        stats,
+        resourcesFloat,
+        instance.msu.resources.map(({ name }) => name),
+      ),
       counters: figures(stats, countersFloat, instance.counterNames),
       ports: ports(stats, instance.msu),
       orphans: stats[InstanceFloat.orphans] as number,

@@ -2,7 +2,7 @@
  * What threads publish of themselves, in shared memory: it outlives the thread, and the agent reads it without
  * asking. Every word has one writer: the thread, but for those marked *agent*.
  */
-import { type GraphMsu, refusalReasons } from '../model/index.ts';
+import { type GraphMsu, refusalReasons, resourcesMax } from '../model/index.ts';
 import { ends } from '../transport/index.ts';
 import { histogramBuckets } from '../wire/index.ts';
 
@@ -46,7 +46,7 @@ export function viewThreadBlock(buffer: SharedArrayBuffer): ThreadBlock {
   return { buffer, words: new Int32Array(buffer), floats: new Float64Array(buffer) };
 }
 
-/** Custom counters, and limited resources, of an instance. */
+/** Custom counters of an instance. */
 export const countersMax = 8;
 
 const localEnds = 1;
@@ -117,7 +117,7 @@ export const InstanceFloat: Readonly<
 
 export const countersFloat: number = scalars + 18;
 export const resourcesFloat: number = countersFloat + countersMax;
-export const serviceHistogramFloat: number = resourcesFloat + countersMax;
+export const serviceHistogramFloat: number = resourcesFloat + resourcesMax;
 export const sojournHistogramFloat: number = serviceHistogramFloat + histogramBuckets;
 /** Bytes received and bytes sent, for each in-port and then for each out-port of the type. */
 export const portBytesFloat: number = sojournHistogramFloat + histogramBuckets;

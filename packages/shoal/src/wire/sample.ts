@@ -13,11 +13,19 @@ import type {
 } from '../model/index.ts';
 import type { TimeHistogram } from './histogram.ts';
 
+/**
+ * Why an agent does not bring back an instance whose thread died: the kind of its restart policy says not to; it died
+ * more often than the policy's intensity allows; its replacement could not be started.
+ */
+export type GiveUpReason = 'restart-kind' | 'restart-intensity' | 'start-failed';
+
 export interface InstanceSample {
   readonly instanceId: InstanceId;
   readonly msu: string;
   readonly threadId: ThreadId;
   readonly phase: 'starting' | 'serving' | 'draining' | 'lost';
+  /** Of one that is lost for good: why. Null: of any other. */
+  readonly givenUp: GiveUpReason | null;
   /** Messages waiting, without those in service; plus what the instance reported by `context.waiting`. */
   readonly queueLength: number;
   /** Smallest and largest queue length seen during the window (also at its ends). */

@@ -10,6 +10,7 @@ function sample(id: number, times: readonly number[]): InstanceSample {
     msu: 'work',
     threadId: threadId(1),
     phase: 'serving',
+    givenUp: null,
     queueLength: 0,
     queueLengthMin: 0,
     queueLengthMax: 0,

@@ -76,6 +76,7 @@ const types: fc.Arbitrary<TypeFigures> = fc
     trueRatePerSecond: arrivals,
     isCpuBound: true,
     calmForMs: null,
+    keptForLoad: null,
     calmNeededMs: 20_000,
   }));
 

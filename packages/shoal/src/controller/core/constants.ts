@@ -14,13 +14,17 @@ export const recentSpanMs = 1_000;
 export const windowsMax = 20;
 /** Smoothing of the demand by which clones are taken back: well over one burst, well under the calm time. */
 export const demandSmoothingMs = 3_000;
-/** Smoothing of the demand that is remembered with a reclaim that proved wrong. */
-export const slowDemandSmoothingMs = 10_000;
+/** Memory of the load that a clone is compared with: many bursts, and still soon that of a load that has changed. */
+export const loadMemoryMs = 60_000;
 
 /** Completions from which the mean service time of a short span is believed; below, one slow message decides it. */
 export const completionsTrusted = 3;
-/** Completions from which a p99 is taken seriously: below, it is the maximum of a handful. */
+/** Endings from which a p99 is taken seriously; where a second has fewer, more seconds are looked at. */
 export const deadlineSamplesMin = 50;
+/** And so many at most: beyond it, what was late says nothing about now. */
+export const deadlineSpanMaxMs = 10_000;
+/** Late endings, of how many they may be one in a hundred, below which chance may have done it. */
+export const lateEndingsMin = 3;
 /**
  * Standard deviations by which a demand is reckoned lower than it looks: after a quiet time, when a burst looks like
  * the beginning of an attack; and within `followUpMs` of a clone. What one decision leaves out, the next one adds.
@@ -47,6 +51,9 @@ export const threadRuleWindows = 3;
 /** A deadline missed at low utilization is cured by idle instances, up to so many times what the rates ask for. */
 export const deadlineGrowthMax = 2;
 
+/** Part of a limited resource in use from which a further instance there would find too little of it. */
+export const resourceFullShare = 0.9;
+
 /** OS niceness of threads made for CPU-heavy types without pinned state: about a tenth of the share of a normal thread. */
 export const cloneNice = 10;
 /** Share of a machine's memory that placement leaves free. */
@@ -64,21 +71,24 @@ export const blockedRetryMs = 2_000;
 export const failureRetryMaxMs = 60_000;
 /** A refusal with the same reason is logged again only after so long. */
 export const refusalRepeatMs = 300_000;
-/** How long a reclaim that proved wrong is remembered; and after which, without a new one, calm is believed sooner again. */
+/** How long a clone keeps its load in memory; and after which, without a new flap, calm is believed sooner again. */
 export const flapMemoryMs = 1_800_000;
 /** Clones so soon after a reclaim that are taken for real changes of load; each further one doubles the calm time. */
 export const flapsFree = 4;
 /** How long after a clone it is judged whether the load had really changed. */
 export const hindsightMs = 10_000;
-/** A load that has grown by less than this factor, and less than this amount, has not changed: it had a burst. */
-export const sameLoadFactor = 1.5;
-export const sameLoadSlack = 0.1;
-/** Utilization below which a burst says nothing about the count. */
-export const burstUtilizationMin = 0.1;
+/** Standard deviations by which a mean must differ, before a load is said to have changed: bursts are what deviates. */
+export const changeDeviations = 4;
+/** And the part of an instance by which it must have grown. */
+export const changeMin = 0.1;
+/** Standard deviations by which the load of a calm time is reckoned higher than it was. */
+export const calmDeviations = 3;
+/** Instances beyond a load that its bursts may need, by the square root of it: with so many they wait for each other no more. */
+export const burstSpare = 3;
 /** Doublings of the calm time at most: 20 s become about 20 minutes. */
 export const calmDoublingsMax = 6;
-/** Demand, relative to that at which a smaller count failed, below which the smaller count is tried again. */
-export const retrySmallerDemand = 0.7;
+/** Load, relative to that for which the clones were made, below which they are taken back. */
+export const lessLoadShare = 0.7;
 /** One type may use this share of the decisions per minute, so that an attack on one does not disarm the others. */
 export const decisionShareOfOneType = 0.5;
 
@@ -130,6 +140,7 @@ export const takeoverIdGap = 256;
 export const takeoverWaitReports = 5;
 
 assert.ok(suspectAfterReports < deadAfterReports);
+assert.ok(deadlineSpanMaxMs % recentSpanMs === 0);
 assert.ok(takeoverWaitReports < deadAfterReports);
 assert.ok(weightMin < 1 && 1 < weightMax);
 assert.ok(tablesRetryMs < commandRetryMs && commandRetryMs < tablesWaitMaxMs);

@@ -5,7 +5,7 @@
  *
  * I1 The truth about what runs is in the reports. An instance that serves and that no decision is about is routed
  *    to; one that is lost or gone is taken out of the tables at once.
- * I2 A controller that meets a newer epoch does nothing any more.
+ * I2 A controller that meets a newer epoch, or is closed, does nothing any more: it gives no command, and refuses orders.
  */
 import type { AppGraph, Deployment, InstanceId } from '../../model/index.ts';
 import { instanceId } from '../../model/index.ts';
@@ -16,7 +16,7 @@ import type { Decision } from './decision.ts';
 import { DecisionLog } from './decision-log.ts';
 import { Executor } from './executor.ts';
 import { Monitor } from './monitor.ts';
-import { type Order, operate } from './operate.ts';
+import { type Order, operate, refuseOrder } from './operate.ts';
 import { Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
 import { Placer } from './placement.ts';
@@ -46,6 +46,7 @@ export class ControllerCore {
   /** Instances that serve, or drain, without a decision of this controller, and are still to be taken over. */
   readonly #strays: Set<InstanceView> = new Set();
   #isDeposed = false;
+  #isClosed = false;
   #isTakeover = false;
   #firstReportMs = Number.NaN;
   #evaluatedAtMs = Number.NEGATIVE_INFINITY;
@@ -92,7 +93,7 @@ export class ControllerCore {
   /** A report has come. */
   report(report: Report, nowMs: number): Command[] {
     if (report.epoch > this.#epoch) this.#isDeposed = true;
-    if (this.#isDeposed) return [];
+    if (this.#isDeposed || this.#isClosed) return [];
     const { monitor, tables } = this.#parts;
     if (Number.isNaN(this.#firstReportMs)) {
       this.#firstReportMs = nowMs;
@@ -107,19 +108,30 @@ export class ControllerCore {
   /** A command was answered. */
   result(result: CommandResult, nowMs: number): Command[] {
     if (!result.isOk && result.reason === 'stale-epoch') this.#isDeposed = true;
-    if (this.#isDeposed || !this.#outbox.answer(result, nowMs)) return [];
+    if (this.#isDeposed || this.#isClosed || !this.#outbox.answer(result, nowMs)) return [];
     return this.#advance(nowMs);
   }
 
   /** Time has passed; to be called at least once per sample period. */
   tick(nowMs: number): Command[] {
-    return this.#isDeposed ? [] : this.#advance(nowMs);
+    return this.#isDeposed || this.#isClosed ? [] : this.#advance(nowMs);
   }
 
   /** A person's order. */
   order(order: Order, nowMs: number): { readonly decisionId: number; readonly commands: Command[] } {
+    if (this.#isDeposed || this.#isClosed) {
+      const reason = this.#isClosed
+        ? 'this controller is closed'
+        : 'a newer controller has taken over; give the order to that one';
+      return { decisionId: refuseOrder(this.#parts, order, reason, nowMs), commands: [] };
+    }
     const decisionId = operate(this.#parts, order, nowMs);
     return { decisionId, commands: this.tick(nowMs) };
+  }
+
+  /** From now on it gives no commands, and refuses orders. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** The decisions kept, oldest first. */

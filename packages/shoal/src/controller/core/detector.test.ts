@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { defaultPolicy, type GraphMsu } from '../../model/index.ts';
 import type { InstanceSample, Report, ThreadSample } from '../../wire/index.ts';
 import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
-import { detect, type Overload } from './detector.ts';
+import { type Overload, overloadsOf } from './detector.ts';
 import { Monitor } from './monitor.ts';
 
 /** What is detected for `work` after each of the reports. */
@@ -19,7 +19,8 @@ function detections(
   const monitor = new Monitor(app, deployment({ a: { main: [['io'], ['work']] } }));
   return reports.map(({ instances, threads = [], options: more = {} }, index) => {
     monitor.accept(report(index + 1, instances, { threads, ...more }), index * 100);
-    return detect(monitor.type('work'), app, defaultPolicy, index * 100);
+    const [first] = overloadsOf(monitor.type('work'), app, defaultPolicy, index * 100);
+    return first ?? null;
   });
 }
 
@@ -76,7 +77,7 @@ test('(b) the main user of a resource that is 40 % used on all of its processes 
       },
     },
   });
-  const options = { resources: ['sockets'] };
+  const options = { resources: [{ name: 'sockets', limit: 1_000 }] };
   assert.deepEqual(rules(detections([use(400, 201)], options)), ['limited-resource']);
   assert.deepEqual(rules(detections([use(400, 200)], options)), ['–'], 'half of the use is not most of it');
   assert.deepEqual(rules(detections([use(399, 399)], options)), ['–']);
@@ -106,6 +107,37 @@ test('(c) a missed deadline is overload if waiting is the reason', () => {
     ['–', '–'],
     'the handler itself takes so long',
   );
+});
+
+/** Reports of ten seconds: so many messages end in each 100 ms, and those of the given windows that are named are late. */
+function endings(
+  perWindow: number,
+  lateByWindow: Readonly<Record<number, number>>,
+): Parameters<typeof detections>[0] {
+  let late = 0;
+  return Array.from({ length: 101 }, (_, index) => {
+    late += lateByWindow[index] ?? 0;
+    const done = index * perWindow;
+    // Bucket 72 is 262 ms, bucket 40 is 1 ms.
+    const sojournTime = Array<number>(73)
+      .fill(0)
+      .fill(done - late, 40, 41)
+      .fill(late, 72, 73);
+    const serviceTime = Array<number>(41).fill(0).fill(done, 40, 41);
+    return { instances: [sample(1, { done, sojournTime, serviceTime })] };
+  });
+}
+
+test('(c) where few messages end in a second, more seconds are looked at, and being late once is not enough', () => {
+  const found = (perWindow: number, lateByWindow: Readonly<Record<number, number>>): string[] =>
+    rules(detections(endings(perWindow, lateByWindow), { deadlineMs: 200 })).filter((rule) => rule !== '–');
+  assert.ok(found(2, { 40: 2, 60: 2 }).length > 0, '20 a second, late bursts two seconds apart');
+  assert.ok(found(0.2, { 20: 1, 50: 1, 80: 1 }).length > 0, '2 a second, and three of them late');
+  assert.deepEqual(found(2, { 40: 2 }), [], 'one late burst, as after a pause');
+  assert.deepEqual(found(2, { 40: 1, 60: 1 }), [], 'two may be chance');
+  for (const perWindow of [0.2, 2, 6, 50])
+    assert.deepEqual(found(perWindow, { 50: 1 }), [], `a single late message of ${10 * perWindow} a second`);
+  assert.deepEqual(found(50, { 20: 3, 60: 3 }), [], 'less than one in a hundred');
 });
 
 test('(d) a thread that is used up for a window is overload of its main user, queue or no queue', () => {

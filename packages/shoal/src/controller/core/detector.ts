@@ -7,15 +7,24 @@
  *     waited for.
  * (b) limited resource: on every process that hosts the type a resource with a limit is used beyond a share of it,
  *     and the type holds most of what is used.
- * (c) deadline: its p99 sojourn time exceeds its deadline, and waiting is the reason.
+ * (c) deadline: its p99 sojourn time exceeds its deadline, and waiting is the reason. Over the last second, or as many
+ *     seconds as it takes to see enough messages end.
  * (d) thread: a thread's CPU was used up for a window; the type with most of it.
  */
 import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
-import { completionsTrusted, deadlineSamplesMin, recentSpanMs, threadRuleWindows } from './constants.ts';
+import type { ResourceSample } from '../../wire/index.ts';
+import {
+  completionsTrusted,
+  deadlineSamplesMin,
+  deadlineSpanMaxMs,
+  lateEndingsMin,
+  recentSpanMs,
+  threadRuleWindows,
+} from './constants.ts';
 import { isServing } from './estimate.ts';
-import { countBetween, quantileBetween } from './histogram.ts';
+import { addBetween, countOver, quantileBetween } from './histogram.ts';
 import { sumWindows } from './monitor.ts';
-import type { InstanceView, ProcessKey, ProcessView, TypeView } from './view.ts';
+import type { EndingsMark, InstanceView, InstanceWindow, ProcessKey, ProcessView, TypeView } from './view.ts';
 
 export type Overload =
   | {
@@ -39,6 +48,9 @@ export type Overload =
   | {
       readonly rule: 'deadline';
       readonly deadlineMs: number;
+      /** The figures are over so long; of the messages that ended in it, `late` were over the deadline or expired. */
+      readonly spanMs: number;
+      readonly late: number;
       readonly sojournP99Ms: number;
       readonly serviceP99Ms: number;
       readonly completed: number;
@@ -52,19 +64,23 @@ export type Overload =
       readonly busyForMs: number;
     };
 
-/** The first rule that holds for the type now; null: none does. */
-export function detect(
+/** The rules that hold for the type now, in the order in which they are acted on. */
+export function* overloadsOf(
   type: TypeView,
   graph: AppGraph,
   policy: ControllerPolicy,
   nowMs: number,
-): Overload | null {
-  return (
-    persistentQueue(type, policy) ??
-    limitedResource(type, policy) ??
-    missedDeadline(type, policy, nowMs) ??
-    busyThread(type, graph, policy)
-  );
+): Generator<Overload> {
+  const rules = [
+    () => persistentQueue(type, policy),
+    () => limitedResource(type, policy),
+    () => missedDeadline(type, policy, nowMs),
+    () => busyThread(type, graph, policy),
+  ];
+  for (const rule of rules) {
+    const overload = rule();
+    if (overload !== null) yield overload;
+  }
 }
 
 function servingByProcess(type: TypeView): Map<ProcessView, InstanceView[]> {
@@ -119,25 +135,19 @@ function persistentQueue(type: TypeView, policy: ControllerPolicy): Overload | n
   return worst;
 }
 
-/** A process's limited resources, its descriptors among them. */
-export function resourcesOf(process: ProcessView): { name: string; used: number; limit: number }[] {
-  const { processSample } = process;
-  const resources = processSample.resources.filter((resource) => resource.limit > 0);
-  if (processSample.descriptorsMax > 0 && !resources.some(({ name }) => name === 'descriptors')) {
-    const { openDescriptors, descriptorsMax } = processSample;
-    return [...resources, { name: 'descriptors', used: openDescriptors, limit: descriptorsMax }];
-  }
-  return resources;
+/** A limited resource of a process, as last reported; undefined: it has none of that name, or no limit for it. */
+export function resourceOf({ processSample }: ProcessView, name: string): ResourceSample | undefined {
+  return processSample.resources.find((resource) => resource.name === name && resource.limit > 0);
 }
 
 function limitedResource(type: TypeView, policy: ControllerPolicy): Overload | null {
   if (type.msu.resources.length === 0) return null;
   const groups = servingByProcess(type);
   if (groups.size === 0) return null;
-  for (const resource of type.msu.resources) {
+  for (const { name: resource } of type.msu.resources) {
     const processes: { process: ProcessKey; used: number; limit: number; ownUse: number }[] = [];
     for (const [process, instances] of groups) {
-      const found = resourcesOf(process).find(({ name }) => name === resource);
+      const found = resourceOf(process, resource);
       const ownUse = instances.reduce((total, i) => total + (i.sample.resources[resource] ?? 0), 0);
       if (found === undefined || found.used < policy.resourceUseMax * found.limit) break;
       if (ownUse <= policy.resourceShareMin * found.used) break;
@@ -148,40 +158,72 @@ function limitedResource(type: TypeView, policy: ControllerPolicy): Overload | n
   return null;
 }
 
+/** What ended within a span, and how: histograms of the messages handled, and how many expired. */
+interface Endings {
+  readonly sojourn: number[];
+  readonly service: number[];
+  completed: number;
+  expired: number;
+  sinceMs: number;
+}
+
+function startOf({ atMs, dtMs, expiredBefore, sojournBefore, serviceBefore }: InstanceWindow): EndingsMark {
+  return { atMs: atMs - dtMs, expired: expiredBefore, sojourn: sojournBefore, service: serviceBefore };
+}
+
+function endingsWithin(type: TypeView, spanMs: number, nowMs: number): Endings {
+  const endings: Endings = { sojourn: [], service: [], completed: 0, expired: 0, sinceMs: nowMs };
+  for (const { windows, endings: marks, sample } of type.instances) {
+    const mark = marks.find(({ atMs }) => atMs >= nowMs - spanMs);
+    const window = windows[firstWithin(windows, recentSpanMs)];
+    // Marks are a second apart: the windows know the last second better.
+    const from = spanMs <= recentSpanMs || mark === undefined ? window && startOf(window) : mark;
+    if (from === undefined) continue;
+    endings.completed += addBetween(endings.sojourn, from.sojourn, sample.sojournTime);
+    addBetween(endings.service, from.service, sample.serviceTime);
+    endings.expired += Math.max(0, (sample.shed.expired ?? 0) - from.expired);
+    endings.sinceMs = Math.min(endings.sinceMs, from.atMs);
+  }
+  return endings;
+}
+
+/**
+ * Over the last second, or, where too few have ended in it, over as many as it takes. A pause of a quiet type makes
+ * all of a burst late, and is over: over more than a second, they must have been late twice.
+ */
 function missedDeadline(type: TypeView, policy: ControllerPolicy, nowMs: number): Overload | null {
   const { deadlineMs } = type.msu;
   if (deadlineMs === 0) return null;
-  let completed = 0;
-  let expired = 0;
-  let sojournP99Ms = 0;
-  let serviceP99Ms = 0;
   // What had waited before the last clones came is late whatever they do.
-  const settleMs = policy.drainTimeMs + deadlineMs + recentSpanMs;
-  if (nowMs - type.lastServingMs < settleMs) return null;
-  for (const instance of type.instances) {
-    const first = instance.windows[firstWithin(instance, recentSpanMs)];
-    if (first === undefined) continue;
-    const { sojournTime, serviceTime } = instance.sample;
-    completed += countBetween(first.sojournBefore, sojournTime);
-    expired += instance.recent.shed;
-    const p99 = quantileBetween(first.sojournBefore, sojournTime, 0.99);
-    if (p99 > sojournP99Ms) {
-      sojournP99Ms = p99;
-      serviceP99Ms = quantileBetween(first.serviceBefore, serviceTime, 0.99);
-    }
+  const settledMs = nowMs - type.lastServingMs - policy.drainTimeMs - deadlineMs;
+  let late = 0;
+  let secondsLate = 0;
+  for (let spanMs = recentSpanMs; spanMs <= Math.min(settledMs, deadlineSpanMaxMs); spanMs += recentSpanMs) {
+    const { sojourn, service, completed, expired, sinceMs } = endingsWithin(type, spanMs, nowMs);
+    const before = late;
+    late = countOver(sojourn, deadlineMs) + expired;
+    if (late > before) secondsLate++;
+    const ended = completed + expired;
+    const isLast = spanMs + recentSpanMs > Math.min(settledMs, deadlineSpanMaxMs);
+    if (ended < deadlineSamplesMin && !isLast) continue;
+    const isSeen = spanMs === recentSpanMs && ended >= deadlineSamplesMin;
+    const isLate = late >= lateEndingsMin && late > 0.01 * ended && (isSeen || secondsLate > 1);
+    // Where all have expired, there is none.
+    const sojournP99Ms = quantileBetween([], sojourn, 0.99) || 0;
+    const serviceP99Ms = quantileBetween([], service, 0.99) || 0;
+    // Where handling itself takes the time, more instances cannot help.
+    const isWaiting = expired > 0.01 * ended || !(serviceP99Ms > 0.8 * sojournP99Ms);
+    if (!isLate || !isWaiting) return null;
+    const figures = { spanMs: nowMs - sinceMs, late, sojournP99Ms, serviceP99Ms, completed, expired };
+    return { rule: 'deadline', deadlineMs, ...figures };
   }
-  if (completed + expired < deadlineSamplesMin) return null;
-  const isLate = sojournP99Ms > deadlineMs || expired > 0.01 * (completed + expired);
-  // Where handling itself takes the time, more instances cannot help.
-  const isWaiting = expired > 0.01 * (completed + expired) || !(serviceP99Ms > 0.8 * sojournP99Ms);
-  if (!isLate || !isWaiting) return null;
-  return { rule: 'deadline', deadlineMs, sojournP99Ms, serviceP99Ms, completed, expired };
+  return null;
 }
 
-function firstWithin(instance: InstanceView, spanMs: number): number {
-  let index = instance.windows.length;
+function firstWithin(windows: readonly InstanceWindow[], spanMs: number): number {
+  let index = windows.length;
   let totalMs = 0;
-  while (index > 0 && totalMs < spanMs) totalMs += instance.windows[--index]?.dtMs ?? 0;
+  while (index > 0 && totalMs < spanMs) totalMs += windows[--index]?.dtMs ?? 0;
   return index;
 }
 

@@ -36,7 +36,7 @@ interface Member extends OrderedUnitInstance {
 export interface ExecutorEvents {
   /** An instance of the type began to serve. */
   serving(msu: string, nowMs: number): void;
-  /** An addition was rolled back. */
+  /** Nothing that a decision wanted to add serves. */
   failed(msu: string, problem: string, nowMs: number): void;
 }
 
@@ -60,7 +60,6 @@ interface Removal {
   readonly msu: string;
   readonly process: ProcessView;
   readonly incarnation: string;
-  readonly isLost: boolean;
   phase: 'unrouting' | 'draining' | 'dropping' | 'removing';
   mark: TableMark;
   waitUntilMs: number;
@@ -70,6 +69,8 @@ interface Removal {
 /** A decision under way. */
 interface Course {
   readonly decisionId: number;
+  /** What it adds or removes; its dependencies are in `types`. */
+  readonly msu: string;
   readonly types: ReadonlySet<string>;
   open: number;
   served: number;
@@ -154,6 +155,7 @@ export class Executor {
     const types = new Set(units.flat().map((member) => member.msu));
     const course: Course = {
       decisionId,
+      msu: units[0]?.at(-1)?.msu ?? '',
       types,
       open: units.length,
       served: 0,
@@ -191,6 +193,7 @@ export class Executor {
   remove(decisionId: number, msu: string, instances: readonly InstanceView[], nowMs: number): void {
     const course: Course = {
       decisionId,
+      msu,
       types: new Set([msu]),
       open: instances.length,
       served: 0,
@@ -339,8 +342,6 @@ export class Executor {
     const finish = (atMs: number): void => {
       for (const member of run.members) this.arriving.delete(member.instanceId);
       run.course.problems.push(run.problem);
-      const main = run.members.at(-1);
-      if (main !== undefined) this.#events.failed(main.msu, run.problem, atMs);
       this.#end(run, atMs);
     };
     for (const member of run.members) {
@@ -358,7 +359,6 @@ export class Executor {
   }
 
   #startRemoval(course: Course, instance: InstanceView, nowMs: number): void {
-    const isLost = instance.phase === 'lost';
     this.leaving.add(instance.instanceId);
     const run: Removal = {
       kind: 'removal',
@@ -367,14 +367,13 @@ export class Executor {
       msu: instance.msu,
       process: instance.process,
       incarnation: instance.process.incarnation,
-      isLost,
       phase: 'unrouting',
       mark: [],
       waitUntilMs: nowMs + tablesWaitMaxMs,
       drains: 0,
     };
     this.#runs.push(run);
-    if (isLost) {
+    if (instance.phase === 'lost') {
       this.#drop(run, nowMs);
       return;
     }
@@ -478,6 +477,8 @@ export class Executor {
     const isAnyDone = served + removed > 0;
     const outcome = problems.length === 0 ? 'done' : isAnyDone ? 'partly' : 'failed';
     this.#log.close(decisionId, outcome, detail, nowMs);
+    // One failure, however many instances were ordered: their process may have been restarted, once.
+    if (run.kind === 'addition' && served === 0) this.#events.failed(course.msu, problems[0] ?? '', nowMs);
   }
 
   #step(run: Addition | Removal, text: string, nowMs: number): void {

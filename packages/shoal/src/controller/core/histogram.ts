@@ -8,11 +8,32 @@ export function quantileBetween(older: TimeHistogram, newer: TimeHistogram, quan
   let seen = 0;
   for (let bucket = 0; bucket < newer.length; bucket++) {
     seen += Math.max(0, (newer[bucket] ?? 0) - (older[bucket] ?? 0));
-    // The geometric middle of [2^(b/4), 2^((b+1)/4)) µs.
-    if (seen >= rank) return 2 ** ((bucket + 0.5) / 4) / 1_000;
+    if (seen >= rank) return middleMs(bucket);
   }
-  return 2 ** ((newer.length - 0.5) / 4) / 1_000;
+  return middleMs(newer.length - 1);
 }
+
+/** Adds what was counted between two snapshots to `sum`; answers how many values. */
+export function addBetween(sum: number[], older: TimeHistogram, newer: TimeHistogram): number {
+  let total = 0;
+  for (let bucket = 0; bucket < newer.length; bucket++) {
+    const count = Math.max(0, (newer[bucket] ?? 0) - (older[bucket] ?? 0));
+    sum[bucket] = (sum[bucket] ?? 0) + count;
+    total += count;
+  }
+  return total;
+}
+
+/** Values over `ms`, as exactly as the buckets tell. */
+export function countOver(histogram: TimeHistogram, ms: number): number {
+  let count = 0;
+  for (let bucket = histogram.length - 1; bucket >= 0 && middleMs(bucket) > ms; bucket--)
+    count += histogram[bucket] ?? 0;
+  return count;
+}
+
+/** The geometric middle of [2^(b/4), 2^((b+1)/4)) µs. */
+const middleMs = (bucket: number): number => 2 ** ((bucket + 0.5) / 4) / 1_000;
 
 /** Values counted between two snapshots. */
 export function countBetween(older: TimeHistogram, newer: TimeHistogram): number {

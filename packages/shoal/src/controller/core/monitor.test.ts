@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { instanceId, machineId, threadId } from '../../model/index.ts';
+import { machineId } from '../../model/index.ts';
 import type { InstanceSample } from '../../wire/index.ts';
 import { deployment, graph, msu, report, sample, thread } from '../fixture.ts';
 import { lostGraceMs } from './constants.ts';
@@ -106,16 +106,18 @@ test('an instance whose thread is being replaced counts as before; not back in t
   assert.equal(phase(), 'lost');
   monitor.accept(report(9, [sample(1)]), 900);
   assert.equal(phase(), 'serving');
-  const event = {
-    atMs: 1_000,
-    kind: 'instance-given-up' as const,
-    threadId: threadId(2),
-    instanceId: instanceId(1),
-    msu: 'work',
-    detail: '',
-  };
-  monitor.accept(report(10, [sample(1, { phase: 'lost' })], { events: [event] }), 1_000);
+  monitor.accept(report(10, [sample(1, { phase: 'lost', givenUp: 'start-failed' })]), 1_000);
   assert.equal(phase(), 'lost');
+});
+
+test('one whose thread is being replaced when the controller first hears of it counts as serving, one given up does not', () => {
+  const monitor = new Monitor(app, places);
+  const lost = [sample(1, { phase: 'lost' }), sample(2, { phase: 'lost', givenUp: 'restart-kind' })];
+  monitor.accept(report(1, lost), 0);
+  const phases = (): string[] => [...monitor.instances.values()].map(({ phase }) => phase);
+  assert.deepEqual(phases(), ['serving', 'lost']);
+  monitor.accept(report(2, lost), lostGraceMs);
+  assert.deepEqual(phases(), ['lost', 'lost'], 'and not for longer than any other');
 });
 
 test('the queue counts as persistent only for as long as reports have shown it', () => {

@@ -14,12 +14,15 @@ import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } fr
 import type { InstanceSample, Report } from '../../wire/index.ts';
 import {
   deadAfterReports,
+  deadlineSpanMaxMs,
   endedIncarnationsMax,
+  loadMemoryMs,
   lostGraceMs,
   recentSpanMs,
   suspectAfterReports,
   windowsMax,
 } from './constants.ts';
+import { LoadMemory } from './load-memory.ts';
 import type {
   Incident,
   InstanceView,
@@ -48,7 +51,6 @@ const noFigures = (): RecentFigures => ({
   accepted: 0,
   completed: 0,
   shed: 0,
-  items: 0,
   busyMs: 0,
   cpuMs: 0,
   coreWaitMs: 0,
@@ -98,17 +100,17 @@ export class Monitor {
         msu,
         instances: new Set(),
         demand: 0,
-        slowDemand: 0,
+        load: new LoadMemory(loadMemoryMs),
+        calmLoad: new LoadMemory(),
         isCpuBound: msu.execution === 'sync',
         evaluatedAtMs: Number.NaN,
         calmSinceMs: -1,
         lastReclaimMs: Number.NEGATIVE_INFINITY,
-        lastCloneMs: Number.NEGATIVE_INFINITY,
         lastServingMs: Number.NEGATIVE_INFINITY,
         flaps: 0,
         trial: null,
         lastFlapMs: Number.NEGATIVE_INFINITY,
-        provedTooFew: null,
+        madeFor: null,
         blocked: null,
         failures: 0,
         refusalsLogged: new Map(),
@@ -117,8 +119,8 @@ export class Monitor {
         deficitSinceMs: -1,
         isLossConfirmed: false,
         repairsAtMs: [],
+        restsUntilMs: Number.NEGATIVE_INFINITY,
         isOverloaded: false,
-        wanted: 0,
       });
     }
   }
@@ -169,15 +171,6 @@ export class Monitor {
     }
     const uses = this.#takeThreads(process, report, dtMs);
     this.#takeInstances(process, report, uses, dtMs, isFirst, nowMs, incidents);
-    for (const event of report.events) {
-      if (event.kind !== 'instance-given-up' && event.kind !== 'instance-lost') continue;
-      const instance = this.instances.get(event.instanceId);
-      if (instance !== undefined && instance.process === process && instance.sample.phase === 'lost') {
-        instance.isGivenUp = true;
-        instance.phase = 'lost';
-        incidents.push({ kind: 'instance-changed', instance, isGone: false });
-      }
-    }
     return incidents;
   }
 
@@ -346,7 +339,7 @@ export class Monitor {
       const before = instance.sample;
       instance.sample = sample;
       if (dtMs > 0) this.#measure(instance, before, sample, uses, dtMs, report.windowMs, nowMs);
-      if (this.#takePhase(instance, sample.phase, nowMs)) {
+      if (this.#takePhase(instance, sample, nowMs)) {
         incidents.push({ kind: 'instance-changed', instance, isGone: false });
       }
     }
@@ -356,14 +349,11 @@ export class Monitor {
   }
 
   /** I4. Answers whether the phase has changed. */
-  #takePhase(instance: InstanceView, reported: InstanceSample['phase'], nowMs: number): boolean {
-    if (reported !== 'lost') {
-      instance.lostSinceMs = -1;
-      instance.isGivenUp = false;
-    } else if (instance.lostSinceMs < 0) {
-      instance.lostSinceMs = nowMs;
-    }
-    const isLost = instance.isGivenUp || nowMs - instance.lostSinceMs >= lostGraceMs;
+  #takePhase(instance: InstanceView, sample: InstanceSample, nowMs: number): boolean {
+    const { phase: reported, givenUp } = sample;
+    if (reported !== 'lost') instance.lostSinceMs = -1;
+    else if (instance.lostSinceMs < 0) instance.lostSinceMs = nowMs;
+    const isLost = givenUp !== null || nowMs - instance.lostSinceMs >= lostGraceMs;
     if (reported === instance.phase || (reported === 'lost' && !isLost)) return false;
     instance.phase = reported;
     if (reported === 'serving' && instance.servingSinceMs < 0) instance.servingSinceMs = nowMs;
@@ -377,14 +367,15 @@ export class Monitor {
       msu: sample.msu,
       process,
       sample,
-      phase: sample.phase === 'lost' ? 'starting' : sample.phase,
+      // I4 from the first report on: messages wait in its lanes, instead of finding no endpoint.
+      phase: sample.phase === 'lost' && sample.givenUp === null ? 'serving' : sample.phase,
       queuedForMs: 0,
       firstSeenMs: nowMs,
       servingSinceMs: sample.phase === 'serving' ? nowMs : -1,
       lostSinceMs: sample.phase === 'lost' ? nowMs : -1,
-      isGivenUp: false,
       isClone: !(this.#deployedThreads.get(process.key)?.has(threadName) ?? false),
       windows: [],
+      endings: [],
       recent: noFigures(),
     };
     process.instances.set(sample.instanceId, instance);
@@ -414,15 +405,17 @@ export class Monitor {
       accepted: grown(before?.accepted ?? 0, sample.accepted),
       completed: grown(completedBefore, sample.done + sum(sample.failed)),
       shed: grown(before === null ? 0 : sum(before.shed), sum(sample.shed)),
-      items: grown(before?.items ?? 0, sample.items),
       busyMs,
       cpuMs: share.cpuMs,
       coreWaitMs: share.coreWaitMs,
       refusedFull: grown(before?.refused['queue-full'] ?? 0, sample.refused['queue-full'] ?? 0),
       sojournBefore: before?.sojournTime ?? [],
       serviceBefore: before?.serviceTime ?? [],
+      expiredBefore: before?.shed.expired ?? 0,
     };
     instance.queuedForMs = isQueued ? instance.queuedForMs + observedMs : 0;
+    if (isTooLong(dtMs)) instance.endings.length = 0;
+    else if (this.type(instance.msu).msu.deadlineMs > 0) markEndings(instance, before, nowMs - dtMs);
     if (isTooLong(instance.windows.at(-1)?.dtMs ?? 0)) instance.windows.length = 0;
     instance.windows.push(window);
     if (instance.windows.length > windowsMax) instance.windows.shift();
@@ -446,6 +439,15 @@ function shareOfThread(
   return { cpuMs, coreWaitMs: use.cpuMs > 0 ? (use.coreWaitMs * cpuMs) / use.cpuMs : 0 };
 }
 
+/** Keeps what the counts were at `atMs`, once a second. */
+function markEndings({ endings }: InstanceView, before: InstanceSample | null, atMs: number): void {
+  const last = endings.at(-1);
+  if (last !== undefined && atMs - last.atMs < recentSpanMs) return;
+  const { sojournTime: sojourn = [], serviceTime: service = [], shed } = before ?? {};
+  endings.push({ atMs, expired: shed?.expired ?? 0, sojourn, service });
+  if (endings.length > deadlineSpanMaxMs / recentSpanMs) endings.shift();
+}
+
 /**
  * A window longer than the span of recent figures counts until a newer one comes, and no longer: a process that was
  * stopped for ten seconds was idle for ten seconds, which would hide for another second what goes on now.
@@ -465,7 +467,6 @@ export function sumWindows(windows: readonly InstanceWindow[], spanMs: number): 
     total.accepted += window.accepted;
     total.completed += window.completed;
     total.shed += window.shed;
-    total.items += window.items;
     total.busyMs += window.busyMs;
     total.cpuMs += window.cpuMs;
     total.coreWaitMs += window.coreWaitMs;

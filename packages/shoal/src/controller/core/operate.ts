@@ -25,6 +25,12 @@ export type Order =
 
 const cause: Cause = { kind: 'person' };
 
+/** A controller that does not decide any more says so. Returns the id of the decision. */
+export function refuseOrder(parts: Parts, order: Order, reason: string, nowMs: number): number {
+  const msu = 'msu' in order ? order.msu : (parts.monitor.instances.get(order.instanceId)?.msu ?? '');
+  return refuse(parts, order.operator, msu, reason, nowMs);
+}
+
 /** Returns the id of the decision. */
 export function operate(parts: Parts, order: Order, nowMs: number): number {
   switch (order.operator) {
@@ -44,6 +50,7 @@ export function operate(parts: Parts, order: Order, nowMs: number): number {
   }
 }
 
+/** A decision that says why an order is not carried out. Returns its id. */
 function refuse(
   parts: Parts,
   operator: Operator,

@@ -21,13 +21,14 @@ import {
   cloneNice,
   memoryReserveShare,
   recentSpanMs,
+  resourceFullShare,
   sharedThreadUtilizationMax,
   threadMemoryMiB,
   usefulCoreShare,
   youngInstanceMs,
 } from './constants.ts';
 import type { Rejection } from './decision.ts';
-import { resourcesOf } from './detector.ts';
+import { resourceOf } from './detector.ts';
 import type { Monitor } from './monitor.ts';
 import type { MachineView, ProcessKey, ProcessView, TypeView } from './view.ts';
 
@@ -139,17 +140,36 @@ export class Placer {
     if (request.processes !== null && !request.processes.has(process.key)) {
       return 'messages reach the type only where they come from';
     }
-    const { relieves } = request;
-    if (relieves !== '') {
-      const resource = resourcesOf(process).find(({ name }) => name === relieves);
-      const max = this.#deployment.policy.resourceUseMax;
-      if (resource !== undefined && resource.used >= max * resource.limit) {
-        return `${relieves} are already used to ${Math.round((100 * resource.used) / resource.limit)} % there`;
-      }
+    if (!request.isForced) {
+      const full = this.#usedUp(process, request, taken);
+      if (full !== '') return full;
     }
     const unit: PlannedInstance[] = [];
     const problem = this.#addTo(unit, process, request.type.msu, false, request.isForced, taken, nowMs);
     return problem === '' ? unit : problem;
+  }
+
+  /**
+   * A clone shares the limits of its process: what is used up there is relieved on another process only, and with
+   * nothing left it would have nothing to work with. Answers which resource that is; empty: none.
+   */
+  #usedUp(
+    process: ProcessView,
+    { type, relieves }: PlacementRequest,
+    taken: readonly OrderedInstance[],
+  ): string {
+    for (const { name } of type.msu.resources) {
+      const resource = resourceOf(process, name);
+      const max = name === relieves ? this.#deployment.policy.resourceUseMax : resourceFullShare;
+      if (resource === undefined || resource.used < max * resource.limit) continue;
+      const use = `${Math.round((100 * resource.used) / resource.limit)} % of its ${resource.limit} ${name}`;
+      return `a clone shares the limits of its process, and ${process.key} uses ${use}`;
+    }
+    if (relieves === '') return '';
+    const isThere = [...type.instances, ...taken].some(
+      (other) => other.msu === type.msu.name && other.process === process,
+    );
+    return isThere ? `a clone shares the limits of its process, and ${process.key} has one already` : '';
   }
 
   /** Adds the type and, before it, what it needs there. Answers why it cannot be; empty: it can. */

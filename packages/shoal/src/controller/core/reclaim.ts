@@ -1,23 +1,25 @@
 /**
  * Reclaim: when a type may have one instance less, and which. Two memories keep count and load from chasing each
  * other. Whoever drives the load up and down makes the calm time longer, so that the controller becomes slower to
- * take back, not busier. And where a clone was needed though the load had not changed, the count before it is not
- * tried again at that load.
+ * take back, not busier. And clones are taken back when the load is clearly less than the one they were made for: under
+ * the same load they would be made again, at the next burst.
  */
 import type { AppGraph, ControllerPolicy } from '../../model/index.ts';
 import {
-  burstUtilizationMin,
+  burstSpare,
+  calmDeviations,
   calmDoublingsMax,
+  changeDeviations,
+  changeMin,
   flapCalmTimes,
   flapMemoryMs,
   flapsFree,
   hindsightMs,
-  retrySmallerDemand,
-  sameLoadFactor,
-  sameLoadSlack,
+  lessLoadShare,
 } from './constants.ts';
-import { resourcesOf } from './detector.ts';
+import { resourceOf } from './detector.ts';
 import { isServing } from './estimate.ts';
+import { LoadMemory } from './load-memory.ts';
 import type { Monitor } from './monitor.ts';
 import { sufficient } from './sizing.ts';
 import type { InstanceView, TypeView } from './view.ts';
@@ -28,9 +30,20 @@ export function calmNeededMs(type: TypeView, policy: ControllerPolicy): number {
   return policy.calmMs * 2 ** doublings;
 }
 
-/** A clone was decided on. Whether it undoes a recent reclaim is remembered; what it proves is seen later. */
-export function rememberClone(type: TypeView, count: number, policy: ControllerPolicy, nowMs: number): void {
-  type.trial ??= { count, demand: type.slowDemand, atMs: nowMs };
+/** Takes in the load of the time that has passed. */
+export function rememberLoad(type: TypeView, load: number, forMs: number): void {
+  if (forMs <= 0) return;
+  type.load.add(load, forMs);
+  type.trial?.since.add(load, forMs);
+  if (type.calmSinceMs >= 0) type.calmLoad.add(load, forMs);
+}
+
+/** A clone was decided on. Whether it undoes a recent reclaim is remembered; what it was made for is seen later. */
+export function rememberClone(type: TypeView, policy: ControllerPolicy, nowMs: number): void {
+  const { load } = type;
+  const isKnown = load.knownMs >= hindsightMs;
+  const before = { load: load.mean, burst: changeDeviations * load.deviationOver(hindsightMs) + changeMin };
+  type.trial ??= { atMs: nowMs, before: isKnown ? before : null, since: new LoadMemory() };
   if (nowMs - type.lastReclaimMs > flapCalmTimes * calmNeededMs(type, policy)) return;
   // A reclaim is blamed once.
   type.lastReclaimMs = Number.NEGATIVE_INFINITY;
@@ -38,13 +51,28 @@ export function rememberClone(type: TypeView, count: number, policy: ControllerP
   type.lastFlapMs = nowMs;
 }
 
-/** A while after a clone: if the load is what it was before, it was a burst of this load, and will come again. */
+/** A while after a clone: was it made for a new load, or for a burst of the old one, which will come again? */
 function judgeTrial(type: TypeView, nowMs: number): void {
   const { trial } = type;
   if (trial === null || nowMs - trial.atMs < hindsightMs) return;
   type.trial = null;
-  const isSameLoad = type.slowDemand < sameLoadFactor * trial.demand + sameLoadSlack;
-  if (isSameLoad && trial.demand >= burstUtilizationMin * trial.count) type.provedTooFew = trial;
+  const { before, since } = trial;
+  const isBurst = before !== null && since.mean < before.load + before.burst;
+  type.madeFor = { load: isBurst ? before.load : since.mean, atMs: nowMs };
+}
+
+/** The load of the present calm, as high as it may be in truth. */
+function calmLoadMax({ calmLoad }: TypeView): number {
+  return calmLoad.mean + calmDeviations * calmLoad.deviationOver(calmLoad.knownMs);
+}
+
+/** How many are enough: with less load than the clones were made for, what the load needs; else, what its bursts need, too. */
+export function enough(type: TypeView, nowMs: number): number {
+  const { madeFor, demand } = type;
+  const load = calmLoadMax(type);
+  if (madeFor === null || nowMs - madeFor.atMs > flapMemoryMs || load < lessLoadShare * madeFor.load)
+    return sufficient(Math.max(load, demand));
+  return Math.max(sufficient(demand), Math.ceil(madeFor.load + burstSpare * Math.sqrt(madeFor.load)));
 }
 
 /** Updates since when the type could do with one instance less. */
@@ -57,32 +85,36 @@ export function trackCalm(type: TypeView, count: number, policy: ControllerPolic
   const isCalm =
     count > type.floor &&
     !type.isOverloaded &&
+    type.trial === null &&
     sufficient(type.demand) < count &&
-    !hasProvedTooFew(type, count - 1, nowMs) &&
     !isResourceInUse(type, policy);
   if (!isCalm) type.calmSinceMs = -1;
-  else if (type.calmSinceMs < 0) type.calmSinceMs = nowMs;
+  else if (type.calmSinceMs < 0) {
+    type.calmSinceMs = nowMs;
+    type.calmLoad = new LoadMemory();
+  }
 }
 
-export function isReclaimDue(type: TypeView, policy: ControllerPolicy, nowMs: number): boolean {
+export function isReclaimDue(
+  type: TypeView,
+  count: number,
+  policy: ControllerPolicy,
+  nowMs: number,
+): boolean {
   return (
     type.calmSinceMs >= 0 &&
     nowMs - type.calmSinceMs >= calmNeededMs(type, policy) &&
-    nowMs - type.lastReclaimMs >= policy.reclaimIntervalMs
+    nowMs - type.lastReclaimMs >= policy.reclaimIntervalMs &&
+    enough(type, nowMs) < count
   );
-}
-
-function hasProvedTooFew(type: TypeView, count: number, nowMs: number): boolean {
-  const proved = type.provedTooFew;
-  if (proved === null || nowMs - proved.atMs > flapMemoryMs || count > proved.count) return false;
-  return type.slowDemand > retrySmallerDemand * proved.demand;
 }
 
 /** One process less must not bring a limited resource back to where it was overloaded. */
 function isResourceInUse(type: TypeView, policy: ControllerPolicy): boolean {
   for (const instance of type.instances) {
-    for (const { name, used, limit } of resourcesOf(instance.process)) {
-      if (type.msu.resources.includes(name) && used > 0.5 * policy.resourceUseMax * limit) return true;
+    for (const { name } of type.msu.resources) {
+      const resource = resourceOf(instance.process, name);
+      if (resource !== undefined && resource.used > 0.5 * policy.resourceUseMax * resource.limit) return true;
     }
   }
   return false;

@@ -23,7 +23,9 @@ function describeOverload(overload: Overload): string {
     }
     case 'deadline': {
       const late = `p99 sojourn ${seconds(overload.sojournP99Ms)} against a deadline of ${seconds(overload.deadlineMs)}`;
-      return overload.expired > 0 ? `${late}, ${overload.expired} expired` : late;
+      const ended = overload.completed + overload.expired;
+      const expired = overload.expired > 0 ? `, ${overload.expired} of them expired` : '';
+      return `${late}: ${overload.late} of ${ended} in ${seconds(overload.spanMs)} were late${expired}`;
     }
     case 'thread': {
       const where = `thread ${overload.threadId} of ${overload.process}`;
@@ -104,6 +106,10 @@ function explainType(type: TypeFigures, decisions: readonly Decision[]): string[
     lines.push(
       `One less has sufficed for ${seconds(type.calmForMs)}; one is taken back after ${seconds(type.calmNeededMs)}.`,
     );
+  }
+  if (type.keptForLoad !== null) {
+    const load = figure(type.keptForLoad, 2);
+    lines.push(`They stay while the load is not clearly less than ${load}, for which they were made.`);
   }
   const own = decisions.filter(
     ({ msu, placements }) => msu === type.msu || placements.some((placement) => placement.msu === type.msu),

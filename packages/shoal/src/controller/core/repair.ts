@@ -1,4 +1,5 @@
 /** Repair: what was lost is placed anew, up to the count that the decisions so far amount to. */
+import type { GraphMsu } from '../../model/index.ts';
 import { repairAfterMs, startGraceMs } from './constants.ts';
 import type { Cause } from './decision.ts';
 import type { Parts } from './parts.ts';
@@ -29,18 +30,29 @@ export class Repair {
       if (instance.phase !== 'lost' || executor.isBusy(type.msu.name)) continue;
       if (executor.leaving.has(instance.instanceId)) continue;
       const { instanceId } = instance;
-      const cause: Cause = { kind: 'instance-lost', instanceId, detail: lossOf(instance) };
+      const cause: Cause = { kind: 'instance-lost', instanceId, detail: lossOf(instance, type.msu) };
       const decisionId = log.open(
         { operator: 'remove', msu: type.msu.name, cause, removes: [instanceId] },
         nowMs,
       );
       type.isLossConfirmed = true;
-      // In OTP's words: a temporary one is never replaced.
-      if (type.msu.restart.kind === 'temporary') {
-        type.committed = Math.max(0, type.committed - 1);
-        type.floor = Math.min(type.floor, type.committed);
-      }
+      this.#obeyRestartPolicy(type, instance, nowMs);
       executor.remove(decisionId, type.msu.name, [instance], nowMs);
+    }
+  }
+
+  /**
+   * What its restart policy does not bring back is not missed. A type that died too often is left alone for a period:
+   * for good only with an intensity of 0, or an attacker who kills it would have ended it for ever.
+   */
+  #obeyRestartPolicy(type: TypeView, { sample }: InstanceView, nowMs: number): void {
+    const { kind, intensity, periodMs } = type.msu.restart;
+    const isTooOften = sample.givenUp === 'restart-intensity';
+    if (kind === 'temporary' || sample.givenUp === 'restart-kind' || (isTooOften && intensity === 0)) {
+      type.committed = Math.max(0, type.committed - 1);
+      type.floor = Math.min(type.floor, type.committed);
+    } else if (isTooOften) {
+      type.restsUntilMs = nowMs + periodMs;
     }
   }
 
@@ -64,6 +76,8 @@ export class Repair {
     const waitMs = type.isLossConfirmed ? 0 : repairAfterMs;
     if (nowMs - type.deficitSinceMs < waitMs || (isStarting && !type.isLossConfirmed)) return;
     if (executor.isBusy(name) || (type.blocked !== null && nowMs < type.blocked.untilMs)) return;
+    if (nowMs < type.restsUntilMs) return;
+    // Processes that die are not deaths of the type: what went with one may be placed anew once in any case.
     const { intensity, periodMs } = type.msu.restart;
     type.repairsAtMs = type.repairsAtMs.filter((atMs) => nowMs - atMs < periodMs);
     const allowed = Math.max(1, intensity) - type.repairsAtMs.length;
@@ -103,6 +117,17 @@ export class Repair {
   }
 }
 
-function lossOf({ isGivenUp, process }: InstanceView): string {
-  return isGivenUp ? `${process.key} has given it up` : `no thread of ${process.key} has brought it back`;
+function lossOf({ sample, process }: InstanceView, { restart }: GraphMsu): string {
+  switch (sample.givenUp) {
+    case null:
+      return `no thread of ${process.key} has brought it back`;
+    case 'start-failed':
+      return `${process.key} could not start it again`;
+    case 'restart-kind':
+      return `its thread ended on ${process.key}, and its restart policy is ${restart.kind}: it is not replaced`;
+    case 'restart-intensity': {
+      const often = `it died more than ${restart.intensity} times within ${restart.periodMs} ms on ${process.key}`;
+      return `${often}: it is ${restart.intensity === 0 ? 'not replaced' : `tried again after ${restart.periodMs} ms`}`;
+    }
+  }
 }

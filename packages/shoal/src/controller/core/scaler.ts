@@ -13,18 +13,32 @@ import {
   reclaimShareMax,
   refusalRepeatMs,
   settleWindows,
-  slowDemandSmoothingMs,
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
 import type { Overload } from './detector.ts';
-import { detect } from './detector.ts';
+import { overloadsOf } from './detector.ts';
 import { estimate, isServing, measureCpuBound } from './estimate.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
-import { calmNeededMs, chooseVictim, isReclaimDue, rememberClone, trackCalm } from './reclaim.ts';
-import { size, sufficient } from './sizing.ts';
+import {
+  calmNeededMs,
+  chooseVictim,
+  enough,
+  isReclaimDue,
+  rememberClone,
+  rememberLoad,
+  trackCalm,
+} from './reclaim.ts';
+import { size } from './sizing.ts';
 import type { InstanceView, ProcessKey, TypeView } from './view.ts';
+
+/** Why a type that needs more gets none. */
+interface Refusal {
+  readonly cause: Cause;
+  readonly reason: string;
+  readonly rejected: readonly Rejection[];
+}
 
 export class Scaler {
   readonly #parts: Parts;
@@ -54,22 +68,30 @@ export class Scaler {
     const elapsedMs = Number.isNaN(type.evaluatedAtMs) ? 0 : nowMs - type.evaluatedAtMs;
     type.evaluatedAtMs = nowMs;
     type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
-    type.slowDemand += (recent.demand - type.slowDemand) * (1 - Math.exp(-elapsedMs / slowDemandSmoothingMs));
+    rememberLoad(type, recent.demand, elapsedMs);
 
-    const overload = detect(type, graph, policy, nowMs);
-    const settledMs = nowMs - type.lastServingMs;
+    const mayDecide =
+      !executor.isBusy(type.msu.name) && nowMs - type.lastServingMs >= settleWindows * policy.windowMs;
     type.isOverloaded = false;
-    if (
-      overload !== null &&
-      !executor.isBusy(type.msu.name) &&
-      settledMs >= settleWindows * policy.windowMs
-    ) {
-      this.#consider(type, overload, nowMs);
-    } else if (overload !== null) {
-      type.isOverloaded = true;
+    let refusal: Refusal | null = null;
+    for (const overload of overloadsOf(type, graph, policy, nowMs)) {
+      if (!mayDecide) {
+        type.isOverloaded = true;
+        break;
+      }
+      const answer = this.#consider(type, overload, nowMs);
+      if (answer === 'acted') {
+        refusal = null;
+        break;
+      }
+      // What stands in the way of one cure may not stand in that of another: the first refusal is told.
+      if (answer !== 'enough') refusal ??= answer;
     }
-    trackCalm(type, this.#count(type), policy, nowMs);
-    if (isReclaimDue(type, policy, nowMs) && !executor.isBusy(type.msu.name)) this.#reclaim(type, nowMs);
+    if (refusal !== null) this.#refuse(type, refusal, nowMs);
+    const count = this.#count(type);
+    trackCalm(type, count, policy, nowMs);
+    if (isReclaimDue(type, count, policy, nowMs) && !executor.isBusy(type.msu.name))
+      this.#reclaim(type, nowMs);
   }
 
   #count(type: TypeView): number {
@@ -81,7 +103,7 @@ export class Scaler {
   }
 
   /** The type shows overload, and nothing is under way: does it need more, and is there room? */
-  #consider(type: TypeView, overload: Overload, nowMs: number): void {
+  #consider(type: TypeView, overload: Overload, nowMs: number): Refusal | 'acted' | 'enough' {
     const { monitor, graph, policy, executor, budget } = this.#parts;
     const settledMs = nowMs - type.lastServingMs;
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
@@ -89,28 +111,21 @@ export class Scaler {
     const figures = estimate(monitor, graph, type, spanMs);
     const ordered = executor.pending(type.msu.name);
     const sizing = size(type, figures, overload, policy, ordered, nowMs);
-    type.wanted = sizing.wanted;
-    if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return;
+    if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return 'enough';
     type.isOverloaded = true;
-    if (type.blocked !== null && nowMs < type.blocked.untilMs) return;
+    if (type.blocked !== null && nowMs < type.blocked.untilMs) return 'enough';
     const cause: Cause = { kind: 'overload', overload, figures: { ...figures, ...sizing } };
-    if (sizing.wanted <= sizing.count) {
-      this.#refuse(type, cause, `it has its maximum of ${type.msu.instancesMax} instances`, [], nowMs);
-      return;
-    }
-    if (!policy.isActive) {
-      this.#refuse(type, cause, 'the policy says to observe only', [], nowMs);
-      return;
-    }
+    const refused = (reason: string): Refusal => ({ cause, reason, rejected: [] });
+    if (sizing.wanted <= sizing.count)
+      return refused(`it has its maximum of ${type.msu.instancesMax} instances`);
+    if (!policy.isActive) return refused('the policy says to observe only');
+    if (nowMs < type.restsUntilMs)
+      return refused(`it died more often than its restart policy allows, and rests`);
     const overBudget = budget.refusal(type.msu.name, nowMs);
-    const left = budget.clonesLeft(this.clones());
-    const count = Math.min(sizing.wanted - sizing.count, left);
-    if (overBudget !== '' || count === 0) {
-      const reason = overBudget !== '' ? overBudget : `all of the ${policy.clonesMax} clones allowed exist`;
-      this.#refuse(type, cause, reason, [], nowMs);
-      return;
-    }
-    this.#clone(type, cause, this.#request(type, overload, count), nowMs);
+    if (overBudget !== '') return refused(overBudget);
+    const count = Math.min(sizing.wanted - sizing.count, budget.clonesLeft(this.clones()));
+    if (count === 0) return refused(`all of the ${policy.clonesMax} clones allowed exist`);
+    return this.#clone(type, cause, this.#request(type, overload, count), nowMs);
   }
 
   #request(type: TypeView, overload: Overload, count: number): PlacementRequest {
@@ -138,27 +153,24 @@ export class Scaler {
     return null;
   }
 
-  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): void {
+  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): Refusal | 'acted' {
     const { executor, placer, budget, log, policy } = this.#parts;
     const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
-    if (units.length === 0) {
-      this.#refuse(type, cause, refusalOf(rejected), rejected, nowMs);
-      return;
-    }
+    if (units.length === 0) return { cause, reason: refusalOf(rejected), rejected };
     // A dependency that is being changed: decided on when that is over.
-    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
-    rememberClone(type, this.#count(type), policy, nowMs);
+    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'acted';
+    rememberClone(type, policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
       { operator: 'clone', msu: type.msu.name, cause, placements: describeUnits(named), rejected },
       nowMs,
     );
     budget.take(type.msu.name, nowMs);
-    type.lastCloneMs = nowMs;
     executor.add(decisionId, named, nowMs);
+    return 'acted';
   }
 
-  #refuse(type: TypeView, cause: Cause, reason: string, rejected: readonly Rejection[], nowMs: number): void {
+  #refuse(type: TypeView, { cause, reason, rejected }: Refusal, nowMs: number): void {
     type.blocked = { reason, untilMs: nowMs + blockedRetryMs };
     // The figures in a reason change all the time; the reason does not.
     const kind = reason.replaceAll(/[\d.]+/g, '#');
@@ -176,7 +188,8 @@ export class Scaler {
     const count = this.#count(type);
     // One at a time; where there are very many, a few.
     const most = Math.max(1, Math.floor(count * reclaimShareMax));
-    const surplus = count - Math.max(type.floor, sufficient(type.demand));
+    const needed = Math.max(type.floor, enough(type, nowMs));
+    const surplus = count - needed;
     const victims: InstanceView[] = [];
     const leaving = new Set(executor.leaving);
     while (victims.length < Math.min(most, surplus)) {
@@ -191,9 +204,9 @@ export class Scaler {
     }
     const cause: Cause = {
       kind: 'calm',
-      demand: type.demand,
+      demand: type.calmLoad.mean,
       count,
-      sufficient: Math.max(type.floor, sufficient(type.demand)),
+      sufficient: needed,
       calmForMs: nowMs - type.calmSinceMs,
       calmNeededMs: calmNeededMs(type, policy),
     };

@@ -5,7 +5,7 @@ import { recentSpanMs } from './constants.ts';
 import { estimate } from './estimate.ts';
 import { quantileBetween } from './histogram.ts';
 import type { Parts } from './parts.ts';
-import { calmNeededMs } from './reclaim.ts';
+import { calmNeededMs, enough } from './reclaim.ts';
 import type { InstanceView, ProcessStatus, TypeView } from './view.ts';
 import { type EntryWeight, entryWeights } from './weights.ts';
 
@@ -60,6 +60,8 @@ export interface TypeFigures {
   /** For how long fewer have sufficed, and how long that must last; null: they do not suffice. */
   readonly calmForMs: number | null;
   readonly calmNeededMs: number;
+  /** The load for which there are as many, where it is not clearly less now: then they stay. Null: nothing keeps them. */
+  readonly keptForLoad: number | null;
   /** Why it could not be cloned; empty: nothing stood in the way. */
   readonly blockedBy: string;
   readonly instances: readonly InstanceFigures[];
@@ -146,6 +148,8 @@ function describeInstance(parts: Parts, instance: InstanceView): InstanceFigures
 function describeType(parts: Parts, type: TypeView, nowMs: number): TypeFigures {
   const figures = estimate(parts.monitor, parts.graph, type, recentSpanMs);
   const { blocked } = type;
+  const isCalm = type.calmSinceMs >= 0;
+  const isKept = enough(type, nowMs) >= figures.serving;
   return {
     msu: type.msu.name,
     serving: figures.serving,
@@ -162,8 +166,9 @@ function describeType(parts: Parts, type: TypeView, nowMs: number): TypeFigures 
     backlog: figures.backlog,
     isOverloaded: type.isOverloaded,
     isCpuBound: type.isCpuBound,
-    calmForMs: type.calmSinceMs >= 0 ? nowMs - type.calmSinceMs : null,
+    calmForMs: isCalm && !isKept ? nowMs - type.calmSinceMs : null,
     calmNeededMs: calmNeededMs(type, parts.policy),
+    keptForLoad: isCalm && isKept ? (type.madeFor?.load ?? null) : null,
     blockedBy: blocked !== null && nowMs < blocked.untilMs ? blocked.reason : '',
     instances: [...type.instances]
       .sort((a, b) => a.instanceId - b.instanceId)

@@ -20,6 +20,7 @@ interface Delivery {
   isInFlight: boolean;
   retryAtMs: number;
   isGone: boolean;
+  /** Why it refused tables the last time, in brackets; empty: it did not. */
   lastProblem: string;
 }
 
@@ -121,13 +122,13 @@ export class Tables {
     });
   }
 
-  /** Processes where the mark is not in force; those that are suspect are not waited for. */
-  lagging(mark: TableMark, only: ProcessView | null = null): ProcessKey[] {
-    const lagging: ProcessKey[] = [];
+  /** Processes where the mark is not in force, as text; those that are suspect are not waited for. */
+  lagging(mark: TableMark, only: ProcessView | null = null): string[] {
+    const lagging: string[] = [];
     for (const delivery of this.#deliveries.values()) {
       if (only !== null ? delivery.process !== only : delivery.process.status !== 'alive') continue;
       const isBehind = mark.some(({ edgeId, version }) => (delivery.confirmed[edgeId] ?? 0) < version);
-      if (isBehind) lagging.push(delivery.process.key);
+      if (isBehind) lagging.push(`${delivery.process.key}${delivery.lastProblem}`);
     }
     return lagging;
   }
@@ -179,9 +180,10 @@ export class Tables {
     if (delivery.isGone) return;
     if (!answer.isOk) {
       delivery.retryAtMs = nowMs + tablesRetryMs;
-      delivery.lastProblem = `${answer.reason}: ${answer.detail}`;
+      delivery.lastProblem = ` (${answer.reason}: ${answer.detail})`;
       return;
     }
+    delivery.lastProblem = '';
     for (const { edgeId, version } of sent) {
       delivery.confirmed[edgeId] = Math.max(delivery.confirmed[edgeId] ?? 0, version);
     }

@@ -4,6 +4,7 @@
  */
 import type { GraphMsu, InstanceId, MachineId, ProcessId } from '../../model/index.ts';
 import type { InstanceSample, ProcessSample, Report, ThreadSample, TimeHistogram } from '../../wire/index.ts';
+import type { LoadMemory } from './load-memory.ts';
 
 /** Names a process within the cluster: `machine/process`. */
 export type ProcessKey = string;
@@ -25,7 +26,6 @@ export interface InstanceWindow {
   /** Done and failed. */
   readonly completed: number;
   readonly shed: number;
-  readonly items: number;
   readonly busyMs: number;
   /** CPU time of its thread that it used, and its share of the thread's wait for a core. */
   readonly cpuMs: number;
@@ -35,6 +35,16 @@ export interface InstanceWindow {
   /** Snapshots at the window's start. */
   readonly sojournBefore: TimeHistogram;
   readonly serviceBefore: TimeHistogram;
+  readonly expiredBefore: number;
+}
+
+/** What the cumulative counts were at a moment. */
+export interface EndingsMark {
+  /** On the controller's clock. */
+  readonly atMs: number;
+  readonly expired: number;
+  readonly sojourn: TimeHistogram;
+  readonly service: TimeHistogram;
 }
 
 /** Sums over the windows of the last `recentSpanMs`. */
@@ -44,7 +54,6 @@ export interface RecentFigures {
   accepted: number;
   completed: number;
   shed: number;
-  items: number;
   busyMs: number;
   cpuMs: number;
   coreWaitMs: number;
@@ -64,11 +73,12 @@ export interface InstanceView {
   servingSinceMs: number;
   /** Negative: not lost. */
   lostSinceMs: number;
-  isGivenUp: boolean;
   /** On a thread that the deployment does not name. */
   isClone: boolean;
   /** Oldest first; at most `windowsMax`. */
   windows: InstanceWindow[];
+  /** About one a second, oldest first, for `deadlineSpanMaxMs`; of types with a deadline. */
+  endings: EndingsMark[];
   recent: RecentFigures;
 }
 
@@ -112,6 +122,14 @@ export interface MachineView {
   freeCores: number;
 }
 
+/** A clone that is being judged. */
+export interface CloneTrial {
+  readonly atMs: number;
+  /** Mean of the load before, and what a mean of `hindsightMs` may exceed it by without a change. Null: too little is known. */
+  readonly before: { readonly load: number; readonly burst: number } | null;
+  readonly since: LoadMemory;
+}
+
 /** Why a type cannot be cloned any further just now. */
 export interface Blocked {
   readonly reason: string;
@@ -121,24 +139,25 @@ export interface Blocked {
 export interface TypeView {
   readonly msu: GraphMsu;
   readonly instances: Set<InstanceView>;
-  /** Instances' worth of work that arrives, smoothed by `demandSmoothingMs` and `slowDemandSmoothingMs`. */
+  /** Instances' worth of work that arrives, smoothed by `demandSmoothingMs`. */
   demand: number;
-  slowDemand: number;
+  /** Of about the last minute; of the present calm. */
+  readonly load: LoadMemory;
+  calmLoad: LoadMemory;
   isCpuBound: boolean;
   evaluatedAtMs: number;
   /** Since when the load would fit on one instance less; negative: it does not. */
   calmSinceMs: number;
   lastReclaimMs: number;
-  lastCloneMs: number;
   /** When the last ordered instance began to serve. */
   lastServingMs: number;
   /** Clones that came soon after a reclaim, within memory. */
   flaps: number;
   lastFlapMs: number;
-  /** The last clone, until it is known whether the load had changed: the count and the load before it. */
-  trial: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
-  /** A smaller count that proved too small: at what load, and when. */
-  provedTooFew: { readonly count: number; readonly demand: number; readonly atMs: number } | null;
+  /** The last clone, until it is known whether the load had changed: the load before it, and since. */
+  trial: CloneTrial | null;
+  /** The load for which the last clones were made, and when. */
+  madeFor: { readonly load: number; readonly atMs: number } | null;
   blocked: Blocked | null;
   /** Additions that failed, in a row. */
   failures: number;
@@ -154,9 +173,9 @@ export interface TypeView {
   isLossConfirmed: boolean;
   /** When lost instances were placed anew, within the type's restart period. */
   repairsAtMs: number[];
+  /** It died more often than its restart policy allows: until then, no instance is placed. */
+  restsUntilMs: number;
   isOverloaded: boolean;
-  /** Wanted count of the last evaluation. */
-  wanted: number;
 }
 
 /** Something that happened to a process or an instance and asks for action, found while taking in reports. */

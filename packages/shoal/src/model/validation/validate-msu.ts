@@ -9,6 +9,7 @@ import { checkChoice, checkKeys, checkNames, checkNumber } from './checks.ts';
 import { isName, nameMend } from './names.ts';
 import { soundType } from './sound-app.ts';
 import { validatePorts } from './validate-ports.ts';
+import { validateResources } from './validate-resources.ts';
 
 const optionNames: Readonly<Record<keyof MsuOptions, true>> = {
   name: true,
@@ -149,7 +150,7 @@ export function validateMsu(
   }
   checkGroups(where, subject, o, add);
   checkNames(where, subject, 'machines', o.machines, add);
-  checkNames(where, subject, 'resources', o.resources, add);
+  validateResources(where, subject, o.resources, add);
   if (o.colocation !== undefined && !isName(o.colocation)) {
     add(where, `${subject}: colocation is ${show(o.colocation)}`, nameMend);
   }

@@ -14,6 +14,7 @@ import { validateFlow } from './validate-flow.ts';
 import { validateMsu } from './validate-msu.ts';
 import { validatePlacement } from './validate-placement.ts';
 import { isSoundPort } from './validate-ports.ts';
+import { validateSharedPools } from './validate-resources.ts';
 import { type DeploymentSettings, validateSettings } from './validate-settings.ts';
 
 /** What {@link validate} may know beside the app and its deployment. */
@@ -58,6 +59,7 @@ function validateTypes(app: App, appPlace: Place, add: AddProblem): ReadonlyMap<
   }
   const names = [...declared.keys()];
   for (const msu of declared.values()) validateDependencyList(msu, names, add);
+  validateSharedPools(declared.values(), add);
   return new Map(names.map((name) => [name, soundType(declared.get(name) as AnyMsuType)]));
 }
 

@@ -2,12 +2,13 @@
  * A cluster in simulated time, for tests of the controller (ours, and those of people who write policies): machines
  * whose threads share cores, instances with queues and deadlines, routing by the tables in force in each process,
  * agents that carry out commands, and a control link that can lose, delay and double what it carries.
- * The same seed gives the same run.
+ * The same seed gives the same run. Flow keys and keyed states are not simulated: messages to a keyed type are spread by
+ * the weights, and a drain waits for its queue alone.
  */
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
 import { withDefaults } from '../../model/with-defaults.ts';
-import type { Command, CommandResult, ControlBus, Report } from '../../wire/index.ts';
+import type { Command, CommandResult, ControlBus, GiveUpReason, Report } from '../../wire/index.ts';
 import { createSeededRandom, exponential, type Random } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { type AgentTimes, type AgentWorld, carryOut } from './agent.ts';
@@ -255,17 +256,10 @@ export class SimulatedCluster {
   }
 
   /** A thread dies, and its agent gives the instance up. */
-  loseInstance(instance: SimulatedInstance): void {
+  loseInstance(instance: SimulatedInstance, reason: GiveUpReason = 'start-failed'): void {
     this.#abandon(instance);
     instance.phase = 'lost';
-    instance.process.events.push({
-      atMs: this.#nowMs,
-      kind: 'instance-given-up',
-      threadId: instance.thread.threadId as never,
-      instanceId: instance.instanceId,
-      msu: instance.msu.name,
-      detail: 'simulated',
-    });
+    instance.givenUp = reason;
   }
 
   /** A process that died starts again with what the deployment names. */

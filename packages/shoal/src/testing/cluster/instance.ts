@@ -72,6 +72,7 @@ export class SimulatedInstance {
   readonly process: SimulatedProcess;
   readonly thread: SimulatedThread;
   phase: InstanceSample['phase'] = 'starting';
+  givenUp: InstanceSample['givenUp'] = null;
   readonly queue: Fifo<SimulatedMessage> = new Fifo();
   queueMin = 0;
   queueMax = 0;
@@ -129,6 +130,7 @@ export class SimulatedInstance {
       msu: this.msu.name,
       threadId: this.thread.threadId as InstanceSample['threadId'],
       phase: this.phase,
+      givenUp: this.givenUp,
       queueLength: length,
       queueLengthMin: Math.min(this.queueMin, length),
       queueLengthMax: this.queueMax,
