@@ -27,7 +27,7 @@ export interface IsolateOptions {
   readonly instances?: number;
   /** Threads at most, 62 or fewer. The controller adds and takes back what the load asks for. Default: the cores of the machine. */
   readonly instancesMax?: number;
-  /** Calls in progress at a time on one thread, for functions that await. Default 1. */
+  /** Calls in progress at a time on one thread: 2 or more for a function that awaits. Default 1. */
   readonly concurrency?: number;
   /** Heap of one thread, MiB; 0: Node's own limit. Default 256. */
   readonly heapMaxMiB?: number;
