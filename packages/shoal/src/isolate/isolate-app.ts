@@ -18,14 +18,17 @@ import {
   serves,
   value,
 } from '../model/index.ts';
+import { enableTypeScript } from '../runtime/index.ts';
+import { type CallResult, describeThrown } from './call-result.ts';
 import type { ResolvedIsolateOptions } from './options.ts';
 
 const args = value<unknown[]>();
-const result = value<unknown>();
+const result = value<CallResult>();
 
-type CallPort = RequestPort<unknown[], unknown>;
-type CallerMsu = MsuType<Record<never, never>, { readonly call: Requests<unknown[], unknown> }>;
-type FunctionMsu = MsuType<{ readonly call: Serves<unknown[], unknown> }>;
+export type CallPort = RequestPort<unknown[], CallResult>;
+type CallerMsu = MsuType<Record<never, never>, { readonly call: Requests<unknown[], CallResult> }>;
+type FunctionMsu = MsuType<{ readonly call: Serves<unknown[], CallResult> }>;
+type AnyFunction = (...values: unknown[]) => unknown;
 
 function defineFunction(options: ResolvedIsolateOptions): FunctionMsu {
   return defineMsu({
@@ -38,19 +41,67 @@ function defineFunction(options: ResolvedIsolateOptions): FunctionMsu {
     // Code that may run away is the restart policy's daily bread here: an attack must not use it up.
     restart: { intensity: 1_000, periodMs: 10_000 },
     in: { call: serves(args, result) },
-    async create() {
-      const module = (await import(options.moduleUrl)) as Record<string, unknown>;
-      const wanted = module[options.export];
-      if (typeof wanted !== 'function') {
-        const names = Object.keys(module).filter((name) => typeof module[name] === 'function');
-        throw new ShoalError(
-          'SHOAL_START_FAILED',
-          `${options.moduleUrl} exports no function '${options.export}'; it exports: ${names.join(', ') || 'none'}.`,
-        );
-      }
-      return { call: (values) => wanted(...values) as unknown };
+    async create(context) {
+      const wanted = await loadFunction(options);
+      let isHintDue = options.concurrency === 1;
+      return {
+        call: (values) => {
+          const result = call(wanted, values);
+          if (isHintDue && 'then' in result) {
+            isHintDue = false;
+            context.log('warn', oneAtATime);
+          }
+          return result;
+        },
+      };
     },
   });
+}
+
+const oneAtATime =
+  'the function awaits, and is called once at a time on a thread: with a concurrency of 2 or more its thread serves others meanwhile, and it is cloned when they queue';
+
+/** Throws `SHOAL_START_FAILED` without a stack of ours: what it says is all there is to know. */
+async function loadFunction({ moduleUrl, export: name }: ResolvedIsolateOptions): Promise<AnyFunction> {
+  let module: Record<string, unknown>;
+  try {
+    enableTypeScript(moduleUrl);
+    module = (await import(moduleUrl)) as Record<string, unknown>;
+  } catch (error) {
+    const { stack, name: kind, message } = describeThrown(error, import.meta.url);
+    const text = (stack === '' ? `${kind}: ${message}` : stack)
+      .replace(` imported from ${import.meta.filename}`, '')
+      .replaceAll(/\n +at [^\n]*node:internal[^\n]*/g, '');
+    throw startFailed(`its module cannot be loaded: ${text}`);
+  }
+  // Of a CommonJS module Node knows the names only where it can read them off the source; all are in its default.
+  const inDefault = (typeof module.default === 'object' ? module.default : null) as typeof module | null;
+  const wanted = module[name] ?? inDefault?.[name];
+  if (typeof wanted === 'function') return wanted as AnyFunction;
+  const exported = { ...inDefault, ...module };
+  const names = Object.keys(exported).filter((key) => typeof exported[key] === 'function');
+  throw startFailed(
+    wanted === undefined
+      ? `its module has no export of that name; the functions it exports: ${names.join(', ') || 'none'}`
+      : `this export is not a function; the functions of its module: ${names.join(', ') || 'none'}`,
+  );
+}
+
+function startFailed(message: string): ShoalError {
+  const error = new ShoalError('SHOAL_START_FAILED', message);
+  error.stack = message;
+  return error;
+}
+
+function call(wanted: AnyFunction, values: unknown[]): CallResult | PromiseLike<CallResult> {
+  const thrown = (error: unknown): CallResult => [null, describeThrown(error, import.meta.url)];
+  try {
+    const value = wanted(...values);
+    if (typeof (value as PromiseLike<unknown> | null)?.then !== 'function') return [value];
+    return (value as PromiseLike<unknown>).then((settled): CallResult => [settled], thrown);
+  } catch (error) {
+    return thrown(error);
+  }
 }
 
 /** The app; `onCaller` is given the port by which the calling thread makes its calls. */

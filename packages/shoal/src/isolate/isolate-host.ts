@@ -1,8 +1,15 @@
 /** Entry of the thread behind an isolated function that runs no user code: its agent and its controller. */
+import { writeSync } from 'node:fs';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { createController } from '../controller/index.ts';
-import { type Deployment, defaultDeploymentSettings, defaultLimits, defaultPolicy } from '../model/index.ts';
-import { type InitialThread, type Runtime, startRuntime } from '../runtime/index.ts';
+import {
+  type Deployment,
+  defaultDeploymentSettings,
+  defaultLimits,
+  defaultPolicy,
+  type ShoalError,
+} from '../model/index.ts';
+import { type InitialThread, startRuntime } from '../runtime/index.ts';
 import { isolateAppUrl, isolateGraph } from './isolate-app.ts';
 import type { ResolvedIsolateOptions } from './options.ts';
 
@@ -52,7 +59,8 @@ async function start(): Promise<void> {
     limits,
     log,
     onFatal: ({ detail }) => {
-      log('error', `${detail}; this process cannot go on and ends`);
+      // Nothing that is posted to another thread would be read any more.
+      writeSync(2, `shoal: ${detail}; this process cannot go on and ends\n`);
       process.kill(process.pid, 'SIGKILL');
     },
   });
@@ -73,20 +81,24 @@ async function start(): Promise<void> {
     random: Math.random,
     log: (line) => log('info', line),
   });
-  controlPort.on('message', (request: HostRequest) => {
-    if (request.kind === 'close') void close(runtime, () => controller.close());
-  });
+  onClose = async () => {
+    await controller.close();
+    await runtime.close();
+  };
   report({ kind: 'started' });
 }
 
-async function close(runtime: Runtime, closeController: () => Promise<void>): Promise<void> {
-  await closeController();
-  await runtime.close();
+/** Nothing is to be closed before there is a runtime. */
+let onClose = (): Promise<void> => Promise.resolve();
+
+// Listened to from the beginning: otherwise this thread would end by itself after a failure, before its report is read.
+controlPort.on('message', async (request: HostRequest) => {
+  if (request.kind !== 'close') return;
+  await onClose();
   report({ kind: 'closed' });
-  controlPort.close();
-}
+});
 
 start().catch((error: unknown) => {
-  report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
-  controlPort.close();
+  const { detail } = (error as Partial<ShoalError>).facts ?? {};
+  report({ kind: 'failed', message: String(detail ?? (error instanceof Error ? error.message : error)) });
 });

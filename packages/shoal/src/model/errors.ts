@@ -9,15 +9,14 @@ export const errorCodes = {
     'Profiles, a network or allotments are wrong or do not fit together; `problems` lists everything, with places and how to mend it.',
   SHOAL_STATES_FULL:
     'A keyed instance holds as many states as `statesMax` allows; delete some, or raise the limit.',
-  SHOAL_BAD_CALL:
-    'A function of the context was called in a way that its type does not allow; see the message.',
+  SHOAL_BAD_CALL: 'A function was called in a way that it does not allow; see the message.',
   SHOAL_START_FAILED: 'An instance or a thread could not be started; see the message for the cause.',
   SHOAL_STALE_EPOCH:
     'A command bears an older controller epoch than one already seen; it was not carried out.',
   SHOAL_OVERLOADED:
     'An isolated function refused or shed the call; answer 503 and let the caller try again later.',
   SHOAL_CALL_FAILED:
-    'An isolated function failed (threw, ran over its limit, or its thread was lost); see `reason`.',
+    'An isolated function failed (threw, ran over its limit, lost its thread, or was closed); see `reason`.',
   SHOAL_CONTROL: 'The control endpoint could not be reached, refused the token, or answered with an error.',
   SHOAL_COMMAND_LINE: 'The command line is wrong; see the message.',
   SHOAL_INTERNAL: 'A mistake of Shoal itself; please report it, with `facts.stack`.',

@@ -105,7 +105,7 @@ export class Agent implements ControlBus {
       throw new ShoalError(
         'SHOAL_START_FAILED',
         `An instance of '${instance.msu.name}' could not be started: ${hosted.detail}`,
-        { msu: instance.msu.name },
+        { msu: instance.msu.name, detail: hosted.detail },
       );
     }
   }

@@ -161,7 +161,7 @@ test('a value that MessagePack cannot hold is an EncodeError too, and the next o
       throw new Error('no');
     },
   };
-  for (const value of [cyclic, throwing]) {
+  for (const value of [cyclic, throwing, () => {}, { nested: [() => {}] }, Symbol('s')]) {
     assert.throws(() => codec.encode({ value }, target, 0, 1_000), EncodeError);
     assert.deepEqual(roundTrip(codec, { after: [1, 'two'] }), { after: [1, 'two'] });
   }

@@ -46,7 +46,15 @@ const bytesCodec: Codec = {
 
 // Self-contained messages: no shared structures, so that a replaced thread can read what its predecessor was sent.
 // Binary parts are copied, because the slot that they are read from is used again.
-const packr = new Packr({ useRecords: false, moreTypes: true, copyBuffers: true });
+const packr = new Packr({
+  useRecords: false,
+  moreTypes: true,
+  copyBuffers: true,
+  // By itself it leaves functions out, and they would be missed only where the value is used.
+  writeFunction: () => {
+    throw new EncodeError('it has a function in it');
+  },
+});
 
 /**
  * Values are copied here before they are read: msgpackr hands strings to native code, which throws, caught and at a
@@ -60,7 +68,9 @@ const valueCodec: Codec = {
     try {
       packed = packr.pack(value);
     } catch (error) {
-      throw new EncodeError(`MessagePack cannot hold the value: ${(error as Error).message}`);
+      const { message } = error as Error;
+      const why = /call stack/.test(message) ? 'it contains itself, or is nested too deeply' : message;
+      throw new EncodeError(`MessagePack cannot hold the value: ${why}`);
     }
     if (packed.length > limit) return -1;
     target.set(packed, offset);
