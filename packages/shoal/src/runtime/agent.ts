@@ -311,7 +311,14 @@ export class Agent implements ControlBus {
     thread?.instances.delete(instance.id);
     const lanes = [...instance.lanes.values()].map((lane) => lane.probe.memory.id);
     const replyLanes = [...instance.replyLanes.values()].map((lane) => lane.id);
-    const gone: number[] = [...lanes, ...replyLanes];
+    const siblingLanes = [...instance.siblingLanes.values()].map((lane) => lane.probe.memory.id);
+    const gone: number[] = [...lanes, ...replyLanes, ...siblingLanes];
+    for (const other of this.#state.instances.values()) {
+      const lane = other.siblingLanes.get(instance.id);
+      if (lane === undefined) continue;
+      lane.isClosing = true;
+      gone.push(lane.probe.memory.id);
+    }
     if (thread !== undefined && thread.instances.size === 0) {
       this.#threadPool.stopThread(thread);
       // Lanes that this thread wrote: their readers drop them when they are empty.

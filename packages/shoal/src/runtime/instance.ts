@@ -15,7 +15,6 @@ import {
   failureReasons,
   type GraphMsu,
   type InstanceId,
-  type Key,
   type LifeHandlers,
   type QueueOrder,
   type Reply,
@@ -26,6 +25,7 @@ import { bucketOf, type Codec, createCodec, DecodeError, Envelope, EnvelopeKind 
 import { releaseConnection } from './connection-owner.ts';
 import { detailCodec, Endings } from './endings.ts';
 import { Inbox } from './inbox.ts';
+import { MovingKeys, stateCodec } from './moving-keys.ts';
 import { Outbox } from './outbox.ts';
 import type { OnReply } from './pending-requests.ts';
 import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './shared-block.ts';
@@ -80,8 +80,8 @@ export class Instance {
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
   handlers: AnyHandlers = {} as AnyHandlers;
-  /** Whether it holds a state of a key; set when it first asks for its states. */
-  holdsKey: (key: Key) => boolean = () => false;
+  /** Of a keyed type. */
+  readonly keys: MovingKeys | null;
   readonly ports: readonly LivePort[];
   readonly outbox: Outbox;
   readonly endings: Endings;
@@ -95,7 +95,14 @@ export class Instance {
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
 
-  constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer) {
+  /** `heldKeys`: of an instance of a keyed type. */
+  constructor(
+    thread: ThreadRuntime,
+    id: InstanceId,
+    graph: GraphMsu,
+    block: SharedArrayBuffer,
+    heldKeys: SharedArrayBuffer | null,
+  ) {
     this.thread = thread;
     this.id = id;
     this.graph = graph;
@@ -106,6 +113,7 @@ export class Instance {
     this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
     this.outbox = new Outbox(this);
     this.endings = new Endings(this);
+    this.keys = heldKeys === null ? null : new MovingKeys(this, heldKeys);
     this.ports = graph.in.map((port) => ({
       name: port.name,
       codec: createCodec(port.message),
@@ -175,6 +183,10 @@ export class Instance {
         this.waiting--;
         this.#runTimer(envelope);
         return;
+      case EnvelopeKind.state:
+        this.#publishQueue(this.waiting--);
+        this.#runImport(envelope, lane, index);
+        return;
     }
   }
 
@@ -182,6 +194,7 @@ export class Instance {
     const thread = this.thread;
     const startedAt = thread.nowMs;
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
+    if (message.routedBy < this.#keysVersion && this.#sendOn(message, lane, index)) return;
     const port = this.ports[message.port] as LivePort;
     if (lane !== null) {
       this.stats[InstanceFloat.bytesIn] =
@@ -216,6 +229,49 @@ export class Instance {
     this.#account(startedAt, 1);
     this.#recordSojourn(message);
     this.#succeed(message, lane, index, port, result);
+  }
+
+  /** Of the table by which the keys of its type are owned; 0: its type has no states by key. */
+  get #keysVersion(): number {
+    return this.keys === null ? 0 : this.keys.version;
+  }
+
+  /** Sends on what belongs to another instance of the type. */
+  #sendOn(message: Envelope, lane: LaneReader | null, index: number): boolean {
+    if (this.keys === null || message.routedBy === 0) return false;
+    return this.keys.sendOn(message, lane, index, this.inbox.isPassedOn);
+  }
+
+  /** Takes what another instance of the type, on this thread, passes on. */
+  acceptPassedOn(envelope: Envelope): boolean {
+    if (!this.inbox.passedOn.push(envelope)) return false;
+    this.waiting++;
+    this.stats[InstanceFloat.localAccepted] = (this.stats[InstanceFloat.localAccepted] as number) + 1;
+    this.thread.requestTurn();
+    return true;
+  }
+
+  /** Whether a message that is meant is in progress beyond its turn. */
+  isServing(isMeant: (message: Envelope) => boolean): boolean {
+    for (const { message } of this.#inService) if (isMeant(message)) return true;
+    return false;
+  }
+
+  /** Takes the state of a key that another instance of the type has handed over. */
+  #runImport(envelope: Envelope, lane: LaneReader | null, index: number): void {
+    const startedAt = this.thread.nowMs;
+    this.thread.enter(this.id, startedAt);
+    let end = doneCode;
+    try {
+      const state = lane === null ? envelope.payload : lane.payload(index, stateCodec);
+      if (this.keys?.importState(envelope.flowKey, state) !== true) end = handlerError;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.countError(`import of the state of key ${envelope.flowKey}`, error);
+      end = decodeError;
+    }
+    this.#account(startedAt, 0);
+    this.endings.end(lane, index, end);
   }
 
   /** After a handler. `served`: 1 if it was that of a message, and is done with it. */
@@ -444,7 +500,11 @@ export class Instance {
       const envelope = this.inbox.take();
       const { lane, index } = this.inbox;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
-        this.endings.drop(envelope, lane, index, end);
+        const isElsewhere = envelope.routedBy < this.#keysVersion && this.#sendOn(envelope, lane, index);
+        if (!isElsewhere) this.endings.drop(envelope, lane, index, end);
+      } else if (envelope.kind === EnvelopeKind.state) {
+        this.countError(`the state of key ${envelope.flowKey} is lost`, new Error('its new owner is gone'));
+        this.endings.end(lane, index, end);
       } else {
         lane?.finish(index, doneCode);
       }
@@ -457,10 +517,7 @@ export class Instance {
   /** Nothing waits, nothing is in progress, nothing is held. */
   get isIdle(): boolean {
     return (
-      this.inbox.poll() === 0 &&
-      this.inProgress === 0 &&
-      this.outbox.isIdle &&
-      this.stats[InstanceFloat.states] === 0
+      this.inbox.poll() === 0 && this.inProgress === 0 && this.outbox.isIdle && this.keys?.isEmpty !== false
     );
   }
 }

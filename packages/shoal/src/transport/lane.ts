@@ -59,7 +59,10 @@ const senderWord = 13;
 const originWord = 14;
 const correlationWord = 15;
 const priorityWord = 16;
+/** Three bits: length of the provenance; the others: `routedBy`. */
 const priorCountWord = 17;
+const priorCountBits = 3;
+const priorCountMask = (1 << priorCountBits) - 1;
 const priorWord = 18;
 const inlineOffset = (priorWord + provenanceMax) * 4;
 const inlineMax = slotBytes - inlineOffset;
@@ -185,6 +188,25 @@ export class LaneWriter extends LaneView {
     return (this.#head - this.#consumed) & indexMask;
   }
 
+  /** Index of the next message. */
+  get next(): number {
+    return this.#head;
+  }
+
+  /** Whether the message of an index, one of the last 2^30 or the next, has ended. */
+  hasEnded(index: number): boolean {
+    this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
+    return ((this.#consumed - index - 1) & indexMask) < (indexMask + 1) / 2;
+  }
+
+  /** Flow key and index of every message that has not ended, oldest first. */
+  eachPending(visit: (flowKey: number, index: number) => void): void {
+    this.#consumed = Atomics.load(this.words, cursorWord) >>> 1;
+    for (let index = this.#consumed; index !== this.#head; index = (index + 1) & indexMask) {
+      visit(this.floats[(this.slotBase(index) >>> 3) + flowKeyFloat] as number, index);
+    }
+  }
+
   /** Messages that fit now. */
   credit(): number {
     return Math.max(0, this.memory.maxMessages - this.pending());
@@ -235,7 +257,7 @@ export class LaneWriter extends LaneView {
     words[w + correlationWord] = header.correlation;
     words[w + priorityWord] = header.priority;
     const prior = header.prior;
-    words[w + priorCountWord] = prior.length;
+    words[w + priorCountWord] = prior.length | (header.routedBy << priorCountBits);
     for (let i = 0; i < prior.length; i++) words[w + priorWord + i] = prior[i] as number;
     this.#head = (head + 1) & indexMask;
     Atomics.store(words, headWord, this.#head);
@@ -410,7 +432,9 @@ export class LaneReader extends LaneView {
     envelope.origin = words[w + originWord] as InstanceId;
     envelope.correlation = words[w + correlationWord] as number;
     envelope.priority = words[w + priorityWord] as number;
-    const count = words[w + priorCountWord] as number;
+    const priorCount = words[w + priorCountWord] as number;
+    envelope.routedBy = priorCount >>> priorCountBits;
+    const count = priorCount & priorCountMask;
     if (count > 0) {
       const prior: InstanceId[] = [];
       for (let i = 0; i < count && i < provenanceMax; i++) prior.push(words[w + priorWord + i] as InstanceId);

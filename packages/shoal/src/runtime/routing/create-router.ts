@@ -1,5 +1,5 @@
 import type { RoutingPolicy } from '../../model/index.ts';
-import { chooseKeyed, createKeyedState, type KeyedState } from './keyed.ts';
+import { KeyedRouting } from './keyed.ts';
 import { chooseRoundRobin } from './round-robin.ts';
 import {
   activeIndices,
@@ -10,17 +10,14 @@ import {
 } from './router.ts';
 import { chooseShortestQueue } from './shortest-queue.ts';
 
-/** Keyed routers leave here what their successor needs. */
-const keyedStates = new WeakMap<Router, KeyedState>();
-
 /**
  * Makes the router of a routing table. Everything that takes time is done here; a decision allocates nothing.
  *
  * @param endpoints must not change afterwards: a new table gets a new router
  * @param random uniform in [0, 1)
  * @param context the sending thread's own, changed by it before each decision
- * @param previous the router that this one replaces: tables are updated instead of rebuilt, and former owners of
- *   keys that have moved are still asked for the keys they hold
+ * @param previous the router that this one replaces: tables are updated instead of rebuilt
+ * @param keyed of another router of the same thread, with the same endpoints: they route by key as one
  */
 export function createRouter(
   policy: RoutingPolicy,
@@ -28,16 +25,16 @@ export function createRouter(
   random: () => number,
   context: RouterContext,
   previous?: Router,
+  keyed?: KeyedRouting,
 ): Router {
   const indexOf = finderOf(endpoints.map((endpoint) => endpoint.instanceId));
   const isKeyed = policy === 'keyed' || policy === 'same-instance';
-  const keyed = isKeyed
-    ? createKeyedState(endpoints, previous === undefined ? undefined : keyedStates.get(previous))
-    : null;
+  const routing = isKeyed ? (keyed ?? new KeyedRouting(endpoints, previous?.keyed ?? undefined)) : null;
   const active = activeIndices(endpoints);
-  const choose = chooserOf(policy, endpoints, random, context, keyed, indexOf);
-  const router: Router = {
+  const choose = chooserOf(policy, endpoints, random, context, routing, indexOf);
+  return {
     endpoints,
+    keyed: routing,
     choose,
     chooseAll:
       policy === 'all'
@@ -45,8 +42,6 @@ export function createRouter(
         : (flowKey, into) => one(choose(flowKey), into),
     indexOf,
   };
-  if (keyed !== null) keyedStates.set(router, keyed);
-  return router;
 }
 
 /** Up to so many ids are gone through one by one: no more than one look into a map costs, and most often less. */
@@ -69,7 +64,7 @@ function chooserOf(
   endpoints: readonly RouterEndpoint[],
   random: () => number,
   context: RouterContext,
-  keyed: KeyedState | null,
+  keyed: KeyedRouting | null,
   indexOf: (instanceId: number) => number,
 ): Choose {
   switch (policy) {
@@ -82,9 +77,9 @@ function chooserOf(
     case 'same-machine-as-origin':
       return chooseOnOriginMachine(endpoints, random, context);
     case 'keyed':
-      return chooseKeyed(keyed ?? createKeyedState(endpoints));
+      return (flowKey) => (keyed as KeyedRouting).choose(flowKey);
     case 'same-instance':
-      return chooseSameInstance(chooseKeyed(keyed ?? createKeyedState(endpoints)), context, indexOf);
+      return chooseSameInstance(keyed as KeyedRouting, context, indexOf);
     case 'explicit':
       return () => (context.to === 0 ? -1 : indexOf(context.to));
     case 'all': {
@@ -112,7 +107,7 @@ function chooseOnOriginMachine(
 
 /** The endpoint that the chain met last, draining or not; else by key. */
 function chooseSameInstance(
-  byKey: Choose,
+  byKey: KeyedRouting,
   context: RouterContext,
   indexOf: (instanceId: number) => number,
 ): Choose {
@@ -121,7 +116,7 @@ function chooseSameInstance(
       const index = indexOf(context.provenance[i] ?? 0);
       if (index >= 0) return index;
     }
-    return byKey(flowKey);
+    return byKey.choose(flowKey);
   };
 }
 
