@@ -194,7 +194,7 @@ export class Instance {
     const thread = this.thread;
     const startedAt = thread.nowMs;
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
-    if (message.routedBy < this.#keysVersion && this.#sendOn(message, lane, index)) return;
+    if (message.routedBy < this.#keysThreshold && this.#sendOn(message, lane, index)) return;
     const port = this.ports[message.port] as LivePort;
     if (lane !== null) {
       this.stats[InstanceFloat.bytesIn] =
@@ -231,9 +231,9 @@ export class Instance {
     this.#succeed(message, lane, index, port, result);
   }
 
-  /** Of the table by which the keys of its type are owned; 0: its type has no states by key. */
-  get #keysVersion(): number {
-    return this.keys === null ? 0 : this.keys.version;
+  /** What was routed by key, by a table of a lesser version, may belong elsewhere. */
+  get #keysThreshold(): number {
+    return this.keys === null ? 0 : this.keys.threshold;
   }
 
   /** Sends on what belongs to another instance of the type. */
@@ -500,7 +500,7 @@ export class Instance {
       const envelope = this.inbox.take();
       const { lane, index } = this.inbox;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
-        const isElsewhere = envelope.routedBy < this.#keysVersion && this.#sendOn(envelope, lane, index);
+        const isElsewhere = envelope.routedBy < this.#keysThreshold && this.#sendOn(envelope, lane, index);
         if (!isElsewhere) this.endings.drop(envelope, lane, index, end);
       } else if (envelope.kind === EnvelopeKind.state) {
         this.countError(`the state of key ${envelope.flowKey} is lost`, new Error('its new owner is gone'));

@@ -1,78 +1,36 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { machineId, processId, type ThreadId } from '../model/index.ts';
-import type { InstanceSample, RoutingTable } from '../wire/index.ts';
-import type { InitialThread } from './agent-threads.ts';
+import type { ThreadId } from '../model/index.ts';
+import type { InstanceSample } from '../wire/index.ts';
 import { exitChannel } from './test-apps/keyed.ts';
+import { KeyedType, thread } from './test-apps/keyed-type.ts';
 import { id, startApp, type TestRuntime, unaccounted } from './test-apps/start.ts';
-
-const thread = (name: string, ...instances: string[]): InitialThread => ({
-  name,
-  core: -1,
-  nice: 0,
-  scheduling: 'fifo',
-  instances,
-});
 
 /** Edge ids, in the order in which the app connects. */
 const edgeTo = { sessions: 0, counters: 1 } as const;
-type Keyed = keyof typeof edgeTo;
 
-/** Instances of one type, and the tables that lead to them. */
-class Type {
+/** Instances of one type under load. */
+class Type extends KeyedType {
   readonly #app: TestRuntime;
-  readonly #msu: Keyed;
-  readonly #endpoints = new Map<number, boolean>();
-  #version = 1;
+  readonly #msu: string;
 
-  constructor(app: TestRuntime, msu: Keyed, first: number) {
+  constructor(app: TestRuntime, msu: keyof typeof edgeTo, first: number) {
+    super(app, msu, edgeTo[msu], first);
     this.#app = app;
     this.#msu = msu;
-    this.#endpoints.set(first, false);
-  }
-
-  sample(instance: number): InstanceSample | undefined {
-    return this.#app.instances(this.#msu).find(({ instanceId }) => instanceId === instance);
-  }
-
-  async #setTables(): Promise<void> {
-    const table: RoutingTable = {
-      edgeId: edgeTo[this.#msu],
-      version: ++this.#version,
-      endpoints: [...this.#endpoints].map(([instance, isDraining]) => ({
-        instanceId: id(instance),
-        machine: machineId('local'),
-        process: processId('main'),
-        weight: 1,
-        isDraining,
-      })),
-    };
-    const set = await this.#app.command({ kind: 'set-tables', tables: [table] });
-    assert.ok(set.isOk, JSON.stringify(set));
   }
 
   async clone(instance: number, on?: ThreadId): Promise<void> {
-    const added = await this.#app.command({
-      kind: 'add-instance',
-      instanceId: id(instance),
-      msu: this.#msu,
-      target: on === undefined ? { kind: 'own' } : { kind: 'thread', threadId: on },
-      nice: 0,
+    await this.add(instance, on);
+    await this.#app.until(`work of ${this.#msu} ${instance}`, () => {
+      const sample = this.sample(instance);
+      return sample !== undefined && sample.done > 30 && sample.states > 0;
     });
-    assert.ok(added.isOk, JSON.stringify(added));
-    this.#endpoints.set(instance, false);
-    await this.#setTables();
-    const sample = await this.#app.until(`work of ${this.#msu} ${instance}`, () => {
-      const found = this.sample(instance);
-      return found !== undefined && found.done > 30 && found.states > 0 && found;
-    });
-    assert.equal(sample.phase, 'serving');
   }
 
-  /** Drains an instance and removes it. Answers its last sample, of when nothing was left there. */
-  async remove(instance: number): Promise<InstanceSample> {
-    this.#endpoints.set(instance, true);
-    await this.#setTables();
+  /** Answers its last sample, of when nothing was left there. */
+  async takeBack(instance: number): Promise<InstanceSample> {
+    await this.drain(instance);
     const drained = await this.#app.command({
       kind: 'drain-instance',
       instanceId: id(instance),
@@ -84,10 +42,7 @@ class Type {
       return this.#app.last().sequence > sequence && this.sample(instance);
     });
     assert.equal(last.states, 0, `${this.#msu} ${instance} ends empty`);
-    this.#endpoints.delete(instance);
-    await this.#setTables();
-    const removed = await this.#app.command({ kind: 'remove-instance', instanceId: id(instance) });
-    assert.ok(removed.isOk, JSON.stringify(removed));
+    await this.remove(instance);
     return last;
   }
 }
@@ -156,14 +111,13 @@ for (const [where, threads] of Object.entries(placements)) {
     const home = app.instances('counters')[0]?.threadId;
 
     await Promise.all([sessions.clone(101), counters.clone(201)]);
-    const before = counters.sample(201)?.counters.imported ?? 0;
-    assert.ok(before > 50, `only ${before} existing keys came to the clone`);
+    await app.until('existing keys at the clone', () => (counters.sample(201)?.counters.imported ?? 0) > 50);
     // Beside the first on its thread, and once more before all has settled.
     await Promise.all([sessions.clone(102, home), counters.clone(202, home), counters.clone(203)]);
-    gone.push(...(await Promise.all([sessions.remove(101), counters.remove(201)])));
+    gone.push(...(await Promise.all([sessions.takeBack(101), counters.takeBack(201)])));
     // The first ones may go as well: nothing is special about them.
-    gone.push(...(await Promise.all([sessions.remove(ofSessions), counters.remove(ofCounters)])));
-    gone.push(await counters.remove(203));
+    gone.push(...(await Promise.all([sessions.takeBack(ofSessions), counters.takeBack(ofCounters)])));
+    gone.push(await counters.takeBack(203));
     await finish(app, gone, ids('feeder'));
   });
 }
@@ -181,6 +135,7 @@ test('when a thread with keys is lost, the keys elsewhere do not notice, and tho
   await counters.clone(201);
   // While keys move on to a third.
   const cloned = counters.clone(202);
+  const states = app.instances('counters').reduce((total, sample) => total + sample.states, 0);
   exits.postMessage(201);
   await cloned;
   await app.until('replacement', () => app.events.some(({ kind }) => kind === 'thread-replaced'));
@@ -190,15 +145,17 @@ test('when a thread with keys is lost, the keys elsewhere do not notice, and tho
     () => app.instances('counters').reduce((n, sample) => n + sample.done, 0) > done + 500,
   );
   // Removed keys go to those that are left, whatever has died before.
-  const gone = [await counters.remove(202)];
+  const gone = [await counters.takeBack(202)];
   for (const { instanceId } of app.instances('feeder'))
     await app.command({ kind: 'drain-instance', instanceId, drainMaxMs: 20_000 });
   await app.runtime.close();
   assert.deepEqual(unaccounted(app.last()), []);
   const all = [...app.last().instances, ...gone];
-  assert.equal(sum(all, 'disorder'), 0);
+  // The one message that was in service there failed, perhaps on its way to where its key is.
+  const disorder = sum(all, 'disorder');
+  assert.ok(disorder <= 1, `${disorder} gaps`);
   assert.equal(sum(all, 'twice'), 0);
-  // Two feeders number each of 300 keys: at most half of them were there, or on their way.
+  // Each of two feeders numbers the messages of a key; a good half of the keys was elsewhere.
   const fresh = sum(all, 'fresh');
-  assert.ok(fresh > 0 && fresh <= 450, `${fresh} sequences began anew`);
+  assert.ok(fresh > 0 && fresh < 2 * 0.75 * states, `${fresh} sequences of ${states} keys began anew`);
 });

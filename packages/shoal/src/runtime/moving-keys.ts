@@ -13,8 +13,9 @@
  * I2. What is on its way and is not there yet counts as held here, so that senders keep to this way and stay behind it.
  *     One case needs no counting: what a sender sent here goes on to the owner, and nobody else holds keys of the bucket.
  *     A sender then goes to the owner next, and finds there that what was passed on is served first.
- * I3. A message that is passed on is passed in one direction, by the ids of the instances; and once more only where it
- *     meets a newer table. So it comes to an end.
+ * I3. A message that is passed on among those that hold keys of its bucket goes from the first of them, by id, to the next,
+ *     and from the last to the owner, who handles it; it begins anew only where it meets a newer table. So it comes to an
+ *     end. The owner, too, asks them first, where a message was not sent to it as the owner.
  * I4. A state that cannot be moved (its export throws, it is too large, there is no room) stays where it is. One that has
  *     left its instance is never refused.
  */
@@ -127,7 +128,7 @@ class Way {
 export class MovingKeys implements StatesHost {
   readonly states: CountedStates;
   readonly held: HeldKeys;
-  /** Of the newest table; 0: there is none yet. What was routed by an older one is looked at more closely. */
+  /** Of the newest table; 0: there is none yet. */
   version = 0;
   readonly #instance: Instance;
   readonly #thread: ThreadRuntime;
@@ -182,6 +183,11 @@ export class MovingKeys implements StatesHost {
   /** A message that names this instance may make a state here; it moves on only where it cannot stay. */
   gainedForeign(): void {
     if (this.states.isImporting || this.#instance.isDraining) this.#moveStates();
+  }
+
+  /** What was routed by a table of a lesser version is looked at by {@link sendOn}; all, while something is on its way. */
+  get threshold(): number {
+    return this.#kept.size > 0 ? Number.POSITIVE_INFINITY : this.version;
   }
 
   /** Nothing is held here, or on its way from here. */
@@ -272,7 +278,7 @@ export class MovingKeys implements StatesHost {
   // ── messages ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Sends a message on that was routed by an older table, or to whoever may hold its key, and ends it here: `done`, as a
+   * Sends on a message that was routed by an older table, or to whoever may hold its key, and ends it here: `done`, as a
    * delayed message does that was handed on; where it cannot be taken, `shed: undeliverable`. False: its place is here.
    * `wasPassedOn`: another instance of the type has sent it on before.
    */
@@ -281,23 +287,31 @@ export class MovingKeys implements StatesHost {
     if (owners === null || this.states.has(message.flowKey)) return false;
     const bucket = bucketOf(message.flowKey);
     this.#settle();
+    const kept = this.#kept.get(bucket)?.way.to;
     const owner = owners.ownerFor(this.id, bucket);
-    const kept = this.#kept.get(bucket)?.way;
+    // Where all are draining nobody owns anything, and whoever has a message handles it.
+    const ownerId = owner?.sibling.instanceId ?? this.id;
     let to: InstanceId;
     let isCounted = true;
-    if (kept !== undefined) to = kept.to;
-    else {
-      if (owner === null || owner.sibling.instanceId === this.id) return false;
-      // Whoever holds keys of the bucket may hold this one. Those before have seen it where one of them sent it on.
-      const after = wasPassedOn && message.routedBy === routedToHolder ? this.id : 0;
-      const holders = owners.siblings.filter(
-        ({ instanceId, held }) =>
-          instanceId !== this.id && instanceId !== owner.sibling.instanceId && Atomics.load(held, bucket) > 0,
-      );
-      to = (holders.find(({ instanceId }) => instanceId > after) ?? owner.sibling).instanceId;
-      isCounted = wasPassedOn || holders.length > 0 || !owners.isInForce;
+    if (message.routedBy >= this.version) {
+      // To the owner as such: its place is here, but behind what is still out looking for whoever holds its key.
+      if (kept === undefined || wasPassedOn) return false;
+      to = kept;
+    } else {
+      // From one that may hold it to the next; those before have seen it.
+      const goesOn = wasPassedOn && message.routedBy === routedToHolder;
+      if (kept !== undefined && (!goesOn || kept > this.id || kept === ownerId)) to = kept;
+      else {
+        const holders = owners.siblings.filter(
+          ({ instanceId, held }) =>
+            instanceId !== this.id && instanceId !== ownerId && Atomics.load(held, bucket) > 0,
+        );
+        to = holders.find(({ instanceId }) => !goesOn || instanceId > this.id)?.instanceId ?? ownerId;
+        if (to === this.id) return false;
+        isCounted = wasPassedOn || holders.length > 0 || !owners.isInForce;
+      }
     }
-    message.routedBy = to === owner?.sibling.instanceId ? owner.version : routedToHolder;
+    message.routedBy = owner !== null && to === ownerId ? owner.version : routedToHolder;
     const { endings } = this.#instance;
     const way = this.#ways.get(to);
     const position = way?.next() ?? 0;

@@ -30,6 +30,8 @@ interface Count {
 }
 
 const counterKeys = 300;
+/** So often there is another key, the same for all feeders. */
+const newKeyPeriodMs = 5;
 const openSessions = 40;
 const sessionLength = 25;
 const messagesPerTick = 4;
@@ -41,7 +43,7 @@ const feeder = defineMsu({
   out: { session: sends(numbered), count: requests(numbered, value<number>(), { timeoutMs: 20_000 }) },
   create: (context) => {
     const self = context.instanceId;
-    const counters = new Float64Array(counterKeys);
+    const counters = new Map<number, number>();
     const sessions: { key: number; n: number }[] = [];
     let opened = 0;
     const open = (): { key: number; n: number } => ({ key: ++opened * 1_024 + self, n: 0 });
@@ -58,8 +60,11 @@ const feeder = defineMsu({
       if (isLast) sessions[at] = open();
     };
     const feedCounter = (): void => {
-      const at = Math.floor(context.random() ** 3 * counterKeys);
-      const n = counters[at] as number;
+      const key =
+        context.random() < 0.5
+          ? 1 + Math.floor(context.random() ** 3 * counterKeys)
+          : 1_000 + Math.floor(context.now() / newKeyPeriodMs);
+      const n = counters.get(key) ?? 0;
       let isRefused = false;
       context.out.count.ask(
         { feeder: self, n, isLast: false },
@@ -67,11 +72,11 @@ const feeder = defineMsu({
           isRefused = reply.outcome === 'refused';
           context.count(reply.outcome);
         },
-        { flowKey: (at + 1) * 7_919 },
+        { flowKey: key },
       );
       if (isRefused) return;
       context.count('asked');
-      counters[at] = n + 1;
+      counters.set(key, n + 1);
     };
     return {
       tick: () => {
