@@ -46,6 +46,7 @@ test('a controller clones a keyed type and takes the clone back, and no key noti
     return others.length === 0 && only?.instanceId === clone && only;
   });
   assert.ok(taken.states > 100, `${taken.states} states are at the clone`);
+  await controller.close();
   await app.runtime.drain();
   await app.runtime.close();
   assert.deepEqual(unaccounted(app.last()), []);

@@ -8,15 +8,22 @@
  *     replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  * I3. Of a type with states by key, all tables that lead to it by key are one, whichever came last, and have one version
  *     in all threads. They are given in three steps, one table of a type after the other: all instances of the type are
- *     told who owns which keys; then that this is in force; then the senders.
+ *     told who owns which keys; then that this is in force; then the senders. Before the next one, what was sent by the
+ *     last has been taken and is where it belongs, as long as that takes no more than `settleMaxMs`: keys move once at a
+ *     time, or their messages might meet on ways that cross.
  */
 import type { GraphEdge, GraphMsu, InstanceId } from '../model/index.ts';
 import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
 import type { Endpoint } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
-import { type AgentState, failed, type Outcome, ok } from './agent-state.ts';
+import { type AgentState, failed, type Outcome, ok, within } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
 import type { HostOrigin, ThreadEndpoint, ThreadSibling, ThreadTable } from './thread-messages.ts';
+
+/** A table waits at most so long for the one before to settle: a queue may be long, and a thread lost. */
+const settleMaxMs = 2_000;
+/** Between two looks whether a lost instance is back. */
+const lostPollMs = 10;
 
 /** What all threads have, or are about to have, of a type with states by key (I3). */
 interface KeyedTable {
@@ -32,6 +39,7 @@ export class AgentLinks {
   readonly #keyedTables = new Map<string, KeyedTable>();
   readonly #keyedEdges = new Map<string, GraphEdge>();
   readonly #keyedSteps = new Map<string, Promise<unknown>>();
+  readonly #keyedTurns = new Map<string, Promise<unknown>>();
 
   constructor(state: AgentState) {
     this.#state = state;
@@ -169,6 +177,11 @@ export class AgentLinks {
 
   /** One after the other (I3). What threads answer to the last step is not waited for by the next. */
   async #distributeKeyed(msu: string, changed: readonly GraphEdge[], only?: AgentThread): Promise<Outcome> {
+    if (only === undefined) {
+      const turn = (this.#keyedTurns.get(msu) ?? Promise.resolve()).then(() => this.#settle(msu));
+      this.#keyedTurns.set(msu, turn);
+      await turn;
+    }
     const before = this.#keyedSteps.get(msu) ?? Promise.resolve();
     const steps = before.then(async () => {
       const table = only === undefined ? this.#newKeyedTable(msu, changed) : this.#keyedTables.get(msu);
@@ -185,6 +198,20 @@ export class AgentLinks {
     this.#keyedSteps.set(msu, steps);
     const outcomes = await Promise.all(await steps);
     return outcomes.find((outcome) => !outcome.isOk) ?? ok;
+  }
+
+  /** What the table before has set going has come to its end, or has had its time. */
+  async #settle(msu: string): Promise<void> {
+    const { threads, instances, options } = this.#state;
+    const endsAt = options.clock.now() + settleMaxMs;
+    const isLost = (): boolean =>
+      [...instances.values()].some((instance) => instance.msu.name === msu && instance.phase === 'lost');
+    while (isLost() && options.clock.now() < endsAt) {
+      await new Promise((resolve) => setTimeout(resolve, lostPollMs));
+    }
+    const hosts = [...threads.values()].filter((thread) => this.#state.typesOn(thread).has(msu));
+    const settled = Promise.all(hosts.map((thread) => thread.ask({ kind: 'settle', msu })));
+    await within(settled, Math.max(1, endsAt - options.clock.now()));
   }
 
   #newKeyedTable(msu: string, changed: readonly GraphEdge[]): KeyedTable | undefined {

@@ -24,6 +24,8 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 
 /** Between two looks whether a draining instance is idle. */
 const drainPollMs = 10;
+/** Between two looks whether what waits has been taken. */
+const settlePollMs = 2;
 
 const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
@@ -63,6 +65,8 @@ export class Hosting {
   readonly #keyed = new Map<string, { readonly version: number; readonly keyed: KeyedRouting }>();
   #last: Promise<void> = Promise.resolve();
   #isBusy = 0;
+  /** Requests that look again and again, and wait for the event loop in between. */
+  #settling = 0;
   /** No instance here needs the event loop, whatever it is doing. */
   #hasOnlyParkable = false;
 
@@ -100,7 +104,7 @@ export class Hosting {
 
   /** A thread may park while nothing is under way here and no instance needs the event loop. */
   get canPark(): boolean {
-    if (!this.#hasOnlyParkable || this.#isBusy > 0 || this.#hosted.size === 0) return false;
+    if (!this.#hasOnlyParkable || this.#isBusy + this.#settling > 0 || this.#hosted.size === 0) return false;
     for (const { instance } of this.#hosted.values())
       if (instance.isDraining || instance.inProgress > 0) return false;
     return true;
@@ -112,6 +116,11 @@ export class Hosting {
     // Draining waits for work to end, and must not hold up what comes after it.
     if (body.kind === 'drain') {
       this.#answer(request, this.#drain(body.instanceId));
+      return;
+    }
+    if (body.kind === 'settle') {
+      this.#settling++;
+      void this.#answer(request, this.#settle(body.msu)).finally(() => this.#settling--);
       return;
     }
     // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
@@ -351,6 +360,15 @@ export class Hosting {
     this.#thread.add(hosted.instance);
     hosted.live?.startTimers();
     this.#thread.requestTurn();
+  }
+
+  async #settle(msu: string): Promise<boolean> {
+    const since = this.#thread.tick();
+    const isUnderWay = (instance: Instance): boolean =>
+      instance.graph.name === msu && !instance.hasSettled(since);
+    while ([...this.#thread.instances.values()].some(isUnderWay))
+      await new Promise<void>((resolve) => this.#thread.after(settlePollMs, resolve));
+    return false;
   }
 
   /** No new work comes any more: waits until nothing is left. The agent has the deadline. */

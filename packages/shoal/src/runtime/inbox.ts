@@ -124,6 +124,15 @@ export class Inbox {
     return waiting;
   }
 
+  /** When the oldest of what the last poll has seen, and that is in no order of its own yet, was accepted; `Infinity`: none. */
+  oldestAtMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const lane of this.lanes) if (lane.waiting > 0) oldest = Math.min(oldest, lane.nextEnqueuedAtMs());
+    for (const queue of [this.local, this.passedOn])
+      oldest = Math.min(oldest, queue.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY);
+    return oldest;
+  }
+
   #arrange(): void {
     const count = this.lanes.length - this.siblingLanes.length;
     for (let i = 0; i < count; i++) {

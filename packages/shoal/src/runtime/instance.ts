@@ -514,6 +514,12 @@ export class Instance {
     this.#publishQueue(0);
   }
 
+  /** What was sent to it until then has been taken, and what it has passed on has arrived. */
+  hasSettled(sinceMs: number): boolean {
+    this.inbox.poll();
+    return this.inbox.oldestAtMs() > sinceMs && this.keys?.isQuiet !== false;
+  }
+
   /** Nothing waits, nothing is in progress, nothing is held. */
   get isIdle(): boolean {
     return (

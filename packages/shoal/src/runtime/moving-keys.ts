@@ -190,10 +190,15 @@ export class MovingKeys implements StatesHost {
     return this.#kept.size > 0 ? Number.POSITIVE_INFINITY : this.version;
   }
 
+  /** Nothing that counts is on its way from here. */
+  get isQuiet(): boolean {
+    this.#settle();
+    return this.#kept.size === 0;
+  }
+
   /** Nothing is held here, or on its way from here. */
   get isEmpty(): boolean {
-    this.#settle();
-    return this.states.size === 0 && this.states.freed === 0 && this.#kept.size === 0;
+    return this.isQuiet && this.states.size === 0 && this.states.freed === 0;
   }
 
   // ── tables ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -300,7 +305,7 @@ export class MovingKeys implements StatesHost {
     } else {
       // From one that may hold it to the next; those before have seen it.
       const goesOn = wasPassedOn && message.routedBy === routedToHolder;
-      if (kept !== undefined && (!goesOn || kept > this.id || kept === ownerId)) to = kept;
+      if (kept !== undefined) to = kept;
       else {
         const holders = owners.siblings.filter(
           ({ instanceId, held }) =>

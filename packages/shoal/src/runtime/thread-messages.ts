@@ -100,6 +100,8 @@ export type ThreadRequestBody =
       readonly isInForce: boolean;
       readonly siblings: readonly ThreadSibling[];
     }
+  /** Answered when the instances of the type that serve have taken what was sent to them so far, and passed on what moves. */
+  | { readonly kind: 'settle'; readonly msu: string }
   /** All instances have been told of the owners. */
   | { readonly kind: 'owners-in-force'; readonly msu: string; readonly version: number }
   | { readonly kind: 'drain'; readonly instanceId: InstanceId }

@@ -3,7 +3,7 @@
  * that has moved is settled first: until then its messages go where its keys still are.
  *
  *   settled bucket ──► owner
- *   other bucket   ──► where this thread's last message of it still waits
+ *   other bucket   ──► where this thread's last message of it still waits, be it at the owner
  *                      else the first endpoint, by id, that still holds keys of it
  *                      else the owner, and from then on always: it is settled
  *
@@ -138,13 +138,21 @@ function findUnsettled(endpoints: readonly RouterEndpoint[], owners: Uint16Array
     if (keys === undefined) continue;
     for (let bucket = 0; bucket < bucketCount; bucket++)
       if (keys.held[bucket] !== 0 && owners[bucket] !== index) note(bucket);
-    keys.eachPending((flowKey, position) => {
+    keys.eachPending((flowKey) => {
       const bucket = bucketOf(flowKey);
-      if (owners[bucket] === index) return;
-      const settling = note(bucket);
+      if (owners[bucket] !== index) note(bucket);
+    });
+  }
+  if (found === null) return null;
+  const settling: Settling = found;
+  // What waits at the owner of a bucket that is not settled is waited for, too: from there it may go elsewhere.
+  for (const [index, { keys }] of endpoints.entries()) {
+    keys?.eachPending((flowKey, position) => {
+      const bucket = bucketOf(flowKey);
+      if (settling.buckets[bucket] === 0) return;
       settling.way[bucket] = index;
       settling.position[bucket] = position;
     });
   }
-  return found;
+  return settling;
 }
