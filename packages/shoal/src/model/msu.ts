@@ -187,7 +187,10 @@ export interface TimerControl {
   stop(): void;
 }
 
-/** The states of a `keyed` instance. Counted: the controller sees how many there are. */
+/**
+ * The states of a `keyed` instance, by flow key. Counted: the controller sees how many there are, and a key that has a
+ * state keeps getting its messages at the instance that holds it.
+ */
 export interface KeyedStates<S> {
   readonly size: number;
   get(key: Key): S | undefined;
@@ -216,7 +219,7 @@ export interface MsuContext<Out extends OutPorts = OutPorts, T extends TimerSpec
   now(): number;
   /** Uniform in [0, 1). */
   random(): number;
-  /** States by flow key; for `keyed` types. */
+  /** States by flow key; for `keyed` types. Throws {@link ShoalError} `SHOAL_BAD_CALL` for others. */
   states<S>(): KeyedStates<S>;
   /**
    * Adds to a counter of the type's own; /metrics and `shoal explain INSTANCE` show it beside the platform's. At most
@@ -260,9 +263,17 @@ export type LifeHandlers = {
   readonly onDrain?: () => void | Promise<void>;
   /** Last call: the instance is removed or the process stops. */
   readonly onClose?: () => void | Promise<void>;
-  /** `keyed` types whose keys can move: takes the state of a key out, as a structured value. */
+  /**
+   * `keyed` types whose keys can move: answers the state of a key as a structured value (what MessagePack holds), at once.
+   * The key moves to a clone that joins, or from one that leaves, when no message of it is in service; it is deleted here
+   * when its state is on its way. Throws: the key stays. Needs `importState`.
+   */
   readonly exportState?: (key: Key) => unknown;
-  /** `keyed` types whose keys can move: puts an exported state in. */
+  /**
+   * `keyed` types whose keys can move: puts an exported state in, before any later message of the key. May be called for a
+   * key of this instance's own that could not be sent. Throws: the state is lost, which is counted and logged. Needs
+   * `exportState`.
+   */
   readonly importState?: (key: Key, state: unknown) => void;
 };
 

@@ -37,7 +37,7 @@ export type SheddingReason =
   | 'expired'
   /** Its instance was removed, or the process stopped, before its turn came. */
   | 'stopping'
-  /** A delayed message could not be accepted by any receiver when it was due. */
+  /** A delayed message could not be accepted by any receiver when it was due; or a key's new owner could not take what was passed on. */
   | 'undeliverable';
 
 /** Every {@link RefusalReason}. Their order is part of the layout of counters. */

@@ -12,6 +12,7 @@ import {
 } from '../transport/index.ts';
 import { createCodec, Envelope, type GiveUpReason } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
+import { createHeldKeys } from './keyed-states.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
 
@@ -27,6 +28,8 @@ export class AgentInstance {
   readonly msu: GraphMsu;
   readonly block: SharedArrayBuffer;
   readonly stats: Float64Array;
+  /** Of a keyed type: by bucket, how many keys it holds. */
+  readonly heldKeys: SharedArrayBuffer | null;
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
   /** It is being removed: it is not started again, whatever happens to its thread. */
@@ -40,6 +43,8 @@ export class AgentInstance {
   /** Lanes by sending thread. */
   readonly lanes: Map<ThreadId, AgentLane> = new Map();
   readonly replyLanes: Map<ThreadId, LaneMemory> = new Map();
+  /** Of a keyed type: lanes by the instance of the type that passes on by them. */
+  readonly siblingLanes: Map<InstanceId, AgentLane> = new Map();
   /** Ends counted in lanes that are gone. */
   readonly #folded: number[] = ends.map(() => 0);
 
@@ -49,22 +54,28 @@ export class AgentInstance {
     this.block = createInstanceBlock(msu);
     this.stats = new Float64Array(this.block);
     this.threadId = threadId;
+    this.heldKeys = msu.state === 'keyed' ? createHeldKeys() : null;
   }
 
   /** The lane from a thread; made where it is missing. */
   lane(from: ThreadId, bounds: LaneBounds): { memory: LaneMemory; isNew: boolean } {
-    const known = this.lanes.get(from);
-    if (known !== undefined) return { memory: known.probe.memory, isNew: false };
-    const memory = createLaneMemory(bounds);
-    this.lanes.set(from, { probe: new LaneProbe(memory), isClosing: false });
-    return { memory, isNew: true };
+    return laneOf(this.lanes, from, bounds);
+  }
+
+  /** The lane by which another instance of the type passes on; made where it is missing. */
+  siblingLane(from: InstanceId, bounds: LaneBounds): { memory: LaneMemory; isNew: boolean } {
+    return laneOf(this.siblingLanes, from, bounds);
   }
 
   /** Every lane that leads to it, as its thread is told. */
   allLanes(): ThreadLane[] {
     return [
-      ...[...this.lanes.values()].map((lane) => ({ lane: lane.probe.memory, isReply: false })),
-      ...[...this.replyLanes.values()].map((lane) => ({ lane, isReply: true })),
+      ...[...this.lanes.values()].map(({ probe }) => ({ lane: probe.memory, kind: 'message' as const })),
+      ...[...this.siblingLanes.values()].map(({ probe }) => ({
+        lane: probe.memory,
+        kind: 'sibling' as const,
+      })),
+      ...[...this.replyLanes.values()].map((lane) => ({ lane, kind: 'reply' as const })),
     ];
   }
 
@@ -73,7 +84,7 @@ export class AgentInstance {
    * `thread-lost` what it held, `stopping` what waited. Connections that nobody took are closed.
    */
   settle(): void {
-    for (const { probe } of this.lanes.values()) {
+    for (const { probe } of [...this.lanes.values(), ...this.siblingLanes.values()]) {
       const reader = new LaneReader(probe.memory);
       const envelope = new Envelope();
       for (const index of reader.recover()) {
@@ -107,19 +118,37 @@ export class AgentInstance {
     );
     let accepted = this.stats[InstanceFloat.localAccepted] as number;
     for (const count of this.#folded) accepted += count;
-    for (const [from, lane] of this.lanes) {
+    accepted += this.#addCounts(this.lanes, ended) + this.#addCounts(this.siblingLanes, ended);
+    return { accepted, ended };
+  }
+
+  /** Adds what ended in lanes, and answers what they accepted. Folds those that are empty and closing. */
+  #addCounts<From>(lanes: Map<From, AgentLane>, ended: number[]): number {
+    let accepted = 0;
+    for (const [from, lane] of lanes) {
       const { accepted: laneAccepted, waiting, ended: laneEnded } = lane.probe.read();
       accepted += laneAccepted;
       laneEnded.forEach((count, end) => {
         ended[end] = (ended[end] as number) + count;
       });
-      if (lane.isClosing && waiting === 0) {
-        laneEnded.forEach((count, end) => {
-          this.#folded[end] = (this.#folded[end] as number) + count;
-        });
-        this.lanes.delete(from);
-      }
+      if (!lane.isClosing || waiting > 0) continue;
+      laneEnded.forEach((count, end) => {
+        this.#folded[end] = (this.#folded[end] as number) + count;
+      });
+      lanes.delete(from);
     }
-    return { accepted, ended };
+    return accepted;
   }
+}
+
+function laneOf<From>(
+  lanes: Map<From, AgentLane>,
+  from: From,
+  bounds: LaneBounds,
+): { memory: LaneMemory; isNew: boolean } {
+  const known = lanes.get(from);
+  if (known !== undefined) return { memory: known.probe.memory, isNew: false };
+  const memory = createLaneMemory(bounds);
+  lanes.set(from, { probe: new LaneProbe(memory), isClosing: false });
+  return { memory, isNew: true };
 }

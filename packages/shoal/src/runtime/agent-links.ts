@@ -6,18 +6,40 @@
  *     afterwards is attached. `isTold` separates the two.
  * I2. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and its
  *     replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
+ * I3. Of a type with states by key, all tables that lead to it by key are one, whichever came last, and have one version
+ *     in all threads. They are given in three steps, one table of a type after the other: all instances of the type are
+ *     told who owns which keys; then that this is in force; then the senders. Before the next one, what was sent by the
+ *     last has been taken and is where it belongs, as long as that takes no more than `settleMaxMs`: keys move once at a
+ *     time, or their messages might meet on ways that cross.
  */
-import type { GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
+import type { GraphEdge, GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
 import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
-import type { RoutingTable } from '../wire/index.ts';
+import type { Endpoint } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
-import { type AgentState, failed, type Outcome, ok } from './agent-state.ts';
+import { type AgentState, failed, type Outcome, ok, within } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
-import type { HostOrigin, ThreadEndpoint, ThreadTable } from './thread-messages.ts';
+import type { HostOrigin, ThreadEndpoint, ThreadSibling, ThreadTable } from './thread-messages.ts';
+
+/** A table waits at most so long for the one before to settle: a queue may be long, and a thread lost. */
+const settleMaxMs = 2_000;
+/** Between two looks whether a lost instance is back. */
+const lostPollMs = 10;
+
+/** What all threads have, or are about to have, of a type with states by key (I3). */
+interface KeyedTable {
+  readonly version: number;
+  readonly endpoints: readonly Endpoint[];
+}
 
 export class AgentLinks {
   readonly #state: AgentState;
-  #tablesGiven = 0;
+  /** Version of the newest table; larger than what marks messages that no table decided on (`routedToHolder`). */
+  #version = 1;
+  /** By type, what was given last; the edge that it came from; and when its last step is done. */
+  readonly #keyedTables = new Map<string, KeyedTable>();
+  readonly #keyedEdges = new Map<string, GraphEdge>();
+  readonly #keyedSteps = new Map<string, Promise<unknown>>();
+  readonly #keyedTurns = new Map<string, Promise<unknown>>();
 
   constructor(state: AgentState) {
     this.#state = state;
@@ -65,7 +87,7 @@ export class AgentLinks {
         if (instance.isTold) {
           void this.#state.threads
             .get(instance.threadId)
-            ?.ask({ kind: 'attach', instanceId: instance.id, lanes: [{ lane, isReply: true }] });
+            ?.ask({ kind: 'attach', instanceId: instance.id, lanes: [{ lane, kind: 'reply' }] });
         }
       }
       ways.push({ instance, lane });
@@ -99,6 +121,7 @@ export class AgentLinks {
       instanceId: instance.id,
       msu: instance.msu.name,
       block: instance.block,
+      heldKeys: instance.heldKeys,
       lanes: instance.allLanes(),
       counterNames: instance.counterNames,
       origin,
@@ -132,18 +155,147 @@ export class AgentLinks {
 
   /** Gives tables to every thread that sends by them, or to one. Resolves when all use them. */
   async distribute(edgeIds: readonly number[], only?: AgentThread): Promise<Outcome> {
+    const { edges } = this.#state.options.graph;
+    const wanted = edgeIds.flatMap((edgeId) => edges[edgeId] ?? []);
+    const keyed = wanted.filter((edge) => this.#isByKey(edge));
+    const others = wanted.filter((edge) => !keyed.includes(edge));
+    const version = ++this.#version;
+    const given = [
+      this.#giveTables(only, (thread) =>
+        others.flatMap((edge) => this.#tableFor(thread, edge, version, this.#endpointsOf(edge))),
+      ),
+      ...[...new Set(keyed.map((edge) => edge.toMsu))].map((msu) =>
+        this.#distributeKeyed(
+          msu,
+          keyed.filter((edge) => edge.toMsu === msu),
+          only,
+        ),
+      ),
+    ];
+    const outcomes = await Promise.all(given);
+    return outcomes.find((outcome) => !outcome.isOk) ?? ok;
+  }
+
+  #isByKey({ toMsu, routing }: GraphEdge): boolean {
+    return this.#state.msu(toMsu).state === 'keyed' && (routing === 'keyed' || routing === 'same-instance');
+  }
+
+  #edgesByKey(msu: string): GraphEdge[] {
+    return this.#state.options.graph.edges.filter((edge) => edge.toMsu === msu && this.#isByKey(edge));
+  }
+
+  /** One after the other (I3). What threads answer to the last step is not waited for by the next. */
+  async #distributeKeyed(msu: string, changed: readonly GraphEdge[], only?: AgentThread): Promise<Outcome> {
+    if (only === undefined) {
+      const turn = (this.#keyedTurns.get(msu) ?? Promise.resolve()).then(() => this.#settle(msu));
+      this.#keyedTurns.set(msu, turn);
+      await turn;
+    }
+    const before = this.#keyedSteps.get(msu) ?? Promise.resolve();
+    const steps = before.then(async () => {
+      const table = only === undefined ? this.#newKeyedTable(msu, changed) : this.#keyedTables.get(msu);
+      if (table === undefined) return [];
+      await this.#giveOwners(msu, table, only);
+      return [
+        this.#giveTables(only, (thread) =>
+          this.#edgesByKey(msu).flatMap((edge) =>
+            this.#tableFor(thread, edge, table.version, table.endpoints),
+          ),
+        ),
+      ];
+    });
+    this.#keyedSteps.set(msu, steps);
+    const outcomes = await Promise.all(await steps);
+    return outcomes.find((outcome) => !outcome.isOk) ?? ok;
+  }
+
+  /** What the table before has set going has come to its end, or has had its time. */
+  async #settle(msu: string): Promise<void> {
+    const { threads, instances, options } = this.#state;
+    const endsAt = options.clock.now() + settleMaxMs;
+    const isLost = (): boolean =>
+      [...instances.values()].some((instance) => instance.msu.name === msu && instance.phase === 'lost');
+    while (isLost() && options.clock.now() < endsAt) {
+      await new Promise((resolve) => setTimeout(resolve, lostPollMs));
+    }
+    const hosts = [...threads.values()].filter((thread) => this.#state.typesOn(thread).has(msu));
+    const settled = Promise.all(hosts.map((thread) => thread.ask({ kind: 'settle', msu })));
+    await within(settled, Math.max(1, endsAt - options.clock.now()));
+  }
+
+  #newKeyedTable(msu: string, changed: readonly GraphEdge[]): KeyedTable | undefined {
+    const known = this.#keyedEdges.get(msu);
+    // Where all were set, they are alike, or it is not known which is newer.
+    const isAll = changed.length === this.#edgesByKey(msu).length;
+    const edge = known !== undefined && isAll ? known : changed[changed.length - 1];
+    if (edge === undefined) return undefined;
+    this.#keyedEdges.set(msu, edge);
+    const table = { version: ++this.#version, endpoints: this.#endpointsOf(edge) };
+    this.#keyedTables.set(msu, table);
+    return table;
+  }
+
+  /** Tells the instances of a type who owns which keys; resolves when all of them know. */
+  async #giveOwners(msu: string, table: KeyedTable, only?: AgentThread): Promise<void> {
+    const { threads } = this.#state;
+    const hosts = [...(only === undefined ? threads.values() : [only])].filter((thread) =>
+      this.#state.typesOn(thread).has(msu),
+    );
+    const { version } = table;
+    await Promise.all(
+      hosts.map((thread) =>
+        thread.ask({
+          kind: 'owners',
+          msu,
+          version,
+          isInForce: only !== undefined,
+          siblings: this.#siblingsFor(thread, msu, table),
+        }),
+      ),
+    );
+    if (only !== undefined) return;
+    // In force as soon as the thread comes to it: until then it only takes a longer way.
+    for (const thread of hosts) void thread.ask({ kind: 'owners-in-force', msu, version });
+  }
+
+  #siblingsFor(thread: AgentThread, msu: string, table: KeyedTable): ThreadSibling[] {
+    const own = [...thread.instances].flatMap((id) => this.#state.instances.get(id) ?? []);
+    const from = own.filter((instance) => instance.msu.name === msu);
+    return table.endpoints.flatMap((endpoint) => {
+      const instance = this.#state.instances.get(endpoint.instanceId);
+      const home = instance === undefined ? undefined : this.#state.threads.get(instance.threadId);
+      if (instance === undefined || instance.heldKeys === null || home === undefined) return [];
+      const isHere = home === thread;
+      return {
+        instanceId: instance.id,
+        weight: endpoint.weight,
+        isDraining: endpoint.isDraining,
+        block: instance.block,
+        heldKeys: instance.heldKeys,
+        threadBlock: home.block.buffer,
+        lanes: isHere
+          ? []
+          : from.map(({ id }) => ({ from: id, lane: this.#siblingLane(instance, id, home) })),
+      };
+    });
+  }
+
+  #siblingLane(to: AgentInstance, from: InstanceId, home: AgentThread): LaneMemory {
+    const { memory, isNew } = to.siblingLane(from, this.#laneBounds(to.msu));
+    if (isNew && to.isTold)
+      void home.ask({ kind: 'attach', instanceId: to.id, lanes: [{ lane: memory, kind: 'sibling' }] });
+    return memory;
+  }
+
+  async #giveTables(
+    only: AgentThread | undefined,
+    tablesFor: (thread: AgentThread) => ThreadTable[],
+  ): Promise<Outcome> {
     const threads = only === undefined ? [...this.#state.threads.values()] : [only];
     const answers = await Promise.all(
       threads.map(async (thread) => {
         if (!thread.isRunning) return ok;
-        const types = this.#state.typesOn(thread);
-        const tables = edgeIds.flatMap((edgeId) => {
-          const edge = this.#state.options.graph.edges[edgeId];
-          const table = this.#state.tables.get(edgeId);
-          return edge === undefined || table === undefined || !types.has(edge.fromMsu)
-            ? []
-            : [this.#tableFor(thread, table)];
-        });
+        const tables = tablesFor(thread);
         if (tables.length === 0) return ok;
         const answer = await thread.ask({ kind: 'tables', tables });
         return answer.isOk || !thread.isRunning ? ok : failed('start-failed', answer.detail);
@@ -152,32 +304,46 @@ export class AgentLinks {
     return answers.find((answer) => !answer.isOk) ?? ok;
   }
 
-  #tableFor(thread: AgentThread, table: RoutingTable): ThreadTable {
-    const endpoints: ThreadEndpoint[] = [];
-    for (const endpoint of table.endpoints) {
+  /** Endpoints of an edge that are there now. */
+  #endpointsOf(edge: GraphEdge): Endpoint[] {
+    return (this.#state.tables.get(edge.id)?.endpoints ?? []).flatMap((endpoint) => {
       const instance = this.#state.instances.get(endpoint.instanceId);
-      if (instance === undefined || endpoint.process !== this.#state.options.process) continue;
+      if (instance === undefined || endpoint.process !== this.#state.options.process) return [];
+      if (instance.phase === 'starting') return [];
+      return { ...endpoint, isDraining: endpoint.isDraining || instance.phase === 'draining' };
+    });
+  }
+
+  #tableFor(
+    thread: AgentThread,
+    edge: GraphEdge,
+    version: number,
+    endpoints: readonly Endpoint[],
+  ): ThreadTable[] {
+    if (!this.#state.typesOn(thread).has(edge.fromMsu) || !this.#state.tables.has(edge.id)) return [];
+    const ways = endpoints.flatMap(({ instanceId, weight, isDraining }): ThreadEndpoint[] => {
+      const instance = this.#state.instances.get(instanceId);
+      if (instance === undefined) return [];
       // An instance without a thread keeps its lanes, and takes up what waits there when it is back; but within
       // its thread there is nothing to send to.
       const isHere = instance.threadId === thread.id;
-      if (instance.phase === 'starting' || (isHere && instance.phase === 'lost')) continue;
-      endpoints.push({
-        instanceId: instance.id,
-        weight: endpoint.weight,
-        isDraining: endpoint.isDraining || instance.phase === 'draining',
-        block: instance.block,
-        way: isHere ? null : this.#wayTo(instance, thread),
-      });
-    }
-    // A thread sees one agent, whose tables only get newer, whatever versions controllers give them.
-    return { edgeId: table.edgeId, version: ++this.#tablesGiven, endpoints };
+      if (isHere && instance.phase === 'lost') return [];
+      const way = isHere ? null : this.#wayTo(instance, thread);
+      const { block, heldKeys } = instance;
+      return [{ instanceId, weight, isDraining, block, heldKeys, way }];
+    });
+    return [{ edgeId: edge.id, version, endpoints: ways }];
   }
 
   #wayTo(instance: AgentInstance, from: AgentThread): NonNullable<ThreadEndpoint['way']> {
     const { memory, isNew } = instance.lane(from.id, this.#laneBounds(instance.msu));
     const thread = this.#state.threads.get(instance.threadId) as AgentThread;
     if (isNew && instance.isTold) {
-      void thread.ask({ kind: 'attach', instanceId: instance.id, lanes: [{ lane: memory, isReply: false }] });
+      void thread.ask({
+        kind: 'attach',
+        instanceId: instance.id,
+        lanes: [{ lane: memory, kind: 'message' }],
+      });
     }
     return { lane: memory, threadBlock: thread.block.buffer };
   }
@@ -211,12 +377,16 @@ export class AgentLinks {
     if (gone.length > 0) this.#tellGone([], gone);
   }
 
-  /** An instance is gone for good, and all lanes that lead to it. */
+  /** An instance is gone for good, and all lanes that lead to it, or from it to others of its type. */
   forgetInstance(instance: AgentInstance): void {
-    this.#tellGone(
-      [instance.id],
-      instance.allLanes().map(({ lane }) => lane.id),
-    );
+    const gone = instance.allLanes().map(({ lane }) => lane.id);
+    for (const other of this.#state.instances.values()) {
+      const lane = other.siblingLanes.get(instance.id);
+      if (lane === undefined) continue;
+      lane.isClosing = true;
+      gone.push(lane.probe.memory.id);
+    }
+    this.#tellGone([instance.id], gone);
   }
 
   #tellGone(instanceIds: readonly InstanceId[], laneIds: readonly number[], only?: AgentThread): void {
@@ -232,6 +402,7 @@ export class AgentLinks {
       instanceId: instance.id,
       msu: instance.msu.name,
       block: instance.block,
+      heldKeys: instance.heldKeys,
       lanes: instance.allLanes(),
       counterNames: instance.counterNames,
       origin,

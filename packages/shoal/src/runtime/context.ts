@@ -1,7 +1,6 @@
 /** The context that an instance's handlers are made with. */
 import {
   type GraphMsu,
-  type Key,
   type KeyedStates,
   type MsuContext,
   type PublishPort,
@@ -22,51 +21,6 @@ export type Log = (
   text: string,
   fields?: Readonly<Record<string, unknown>>,
 ) => void;
-
-/** States by key, counted in the instance's block. */
-class CountedStates implements KeyedStates<unknown> {
-  readonly #states = new Map<Key, unknown>();
-  readonly #instance: Instance;
-
-  constructor(instance: Instance) {
-    this.#instance = instance;
-  }
-
-  get size(): number {
-    return this.#states.size;
-  }
-
-  has(key: Key): boolean {
-    return this.#states.has(key);
-  }
-
-  get(key: Key): unknown {
-    return this.#states.get(key);
-  }
-
-  set(key: Key, state: unknown): void {
-    const { statesMax } = this.#instance.thread.limits;
-    if (this.#states.size >= statesMax && !this.#states.has(key)) {
-      throw new ShoalError(
-        'SHOAL_STATES_FULL',
-        `Instance ${this.#instance.id} of '${this.#instance.graph.name}' holds ${statesMax} states, its limit: delete some, or raise limits.statesMax.`,
-        { limit: statesMax },
-      );
-    }
-    this.#states.set(key, state);
-    this.#instance.stats[InstanceFloat.states] = this.#states.size;
-  }
-
-  delete(key: Key): boolean {
-    const wasThere = this.#states.delete(key);
-    this.#instance.stats[InstanceFloat.states] = this.#states.size;
-    return wasThere;
-  }
-
-  keys(): IterableIterator<Key> {
-    return this.#states.keys();
-  }
-}
 
 /** Slots of a named figure: `names[i]` is at `start + i`. */
 class NamedFigures {
@@ -199,7 +153,6 @@ export function createContext(instance: Instance, log: Log, counterNames: readon
       (instance.handlers[timer.name] as () => unknown)(),
     );
   }
-  let states: CountedStates | null = null;
   const context: MsuContext = {
     instanceId: instance.id,
     msu: graph.name,
@@ -209,18 +162,13 @@ export function createContext(instance: Instance, log: Log, counterNames: readon
     now: () => thread.tick(),
     random: thread.random,
     states: <S>() => {
-      if (graph.state !== 'keyed') {
+      if (instance.keys === null) {
         throw new ShoalError(
           'SHOAL_BAD_CALL',
           `MSU type '${graph.name}' has the state '${graph.state}' and no states by key: declare state: 'keyed', or keep what it holds in create().`,
         );
       }
-      if (states === null) {
-        const counted = new CountedStates(instance);
-        states = counted;
-        instance.holdsKey = (key) => counted.has(key);
-      }
-      return states as unknown as KeyedStates<S>;
+      return instance.keys.states as unknown as KeyedStates<S>;
     },
     count: (name, amount = 1) => counters.add(name, amount),
     work: (items) => {

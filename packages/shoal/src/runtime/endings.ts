@@ -100,16 +100,19 @@ export class Endings {
     reply.enqueuedAtMs = thread.nowMs;
     reply.correlation = request.correlation;
     reply.id = request.id;
-    if (lane === null) {
+    // What another instance of the type has passed on came by another way than its reply goes.
+    let way = lane === null ? undefined : thread.replyWays.get(request.sender);
+    if (way === undefined) {
       const requester = thread.instances.get(request.sender);
-      reply.payload = payload;
-      if (requester === undefined) return new Error('the requester is gone');
-      if (!requester.inbox.localReplies.push(reply)) return 'no-room';
-      thread.requestTurn();
-      return null;
+      if (requester !== undefined) {
+        reply.payload = payload;
+        if (!requester.inbox.localReplies.push(reply)) return 'no-room';
+        thread.requestTurn();
+        return null;
+      }
+      way = thread.replyWays.get(request.sender);
+      if (way === undefined) return new Error('there is no way back to the requester');
     }
-    const way = thread.replyWays.get(request.sender);
-    if (way === undefined) return new Error('there is no way back to the requester');
     let written: string;
     try {
       written = way.writer.write(reply, codec, payload);

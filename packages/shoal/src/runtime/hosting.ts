@@ -6,7 +6,10 @@ import { type App, type AppGraph, type GraphMsu, type InstanceId, ShoalError } f
 import { failedCode, LaneReader, LaneWriter, shedCode } from '../transport/index.ts';
 import { createContext, type LiveContext, type Log } from './context.ts';
 import { Instance } from './instance.ts';
+import { KeyOwners, type Sibling } from './key-owners.ts';
+import type { SiblingLink } from './moving-keys.ts';
 import { type LiveEndpoint, publishedQueueLength, Route } from './route.ts';
+import { bucketOf, type EndpointKeys, type KeyedRouting } from './routing/index.ts';
 import { InstanceFloat, viewThreadBlock } from './shared-block.ts';
 import type {
   ThreadEndpoint,
@@ -14,11 +17,15 @@ import type {
   ThreadReport,
   ThreadRequest,
   ThreadRequestBody,
+  ThreadSibling,
+  ThreadTable,
 } from './thread-messages.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 /** Between two looks whether a draining instance is idle. */
 const drainPollMs = 10;
+/** Between two looks whether what waits has been taken. */
+const settlePollMs = 2;
 
 const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'tables',
@@ -28,6 +35,15 @@ const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'nice',
   'forget',
 ]);
+
+/** All that keep senders from having a table: not even an instance that takes long to create holds them up. */
+const urgent: ReadonlySet<ThreadRequestBody['kind']> = new Set(['owners', 'owners-in-force']);
+
+/** Who owns the keys of a type, and the ways from each of its instances here to the others. */
+interface OwnersHere {
+  readonly owners: KeyOwners;
+  readonly links: ReadonlyMap<InstanceId, ReadonlyMap<InstanceId, SiblingLink>>;
+}
 
 interface Hosted {
   readonly instance: Instance;
@@ -43,8 +59,14 @@ export class Hosting {
   readonly #hosted = new Map<InstanceId, Hosted>();
   /** By lane id: one writer a lane, however often the lane is posted. */
   readonly #writers = new Map<number, LaneWriter>();
+  /** By type. */
+  readonly #owners = new Map<string, OwnersHere>();
+  /** How the newest table to a type routes by key: all routes to it share it. */
+  readonly #keyed = new Map<string, { readonly version: number; readonly keyed: KeyedRouting }>();
   #last: Promise<void> = Promise.resolve();
   #isBusy = 0;
+  /** Requests that look again and again, and wait for the event loop in between. */
+  #settling = 0;
   /** No instance here needs the event loop, whatever it is doing. */
   #hasOnlyParkable = false;
 
@@ -82,7 +104,7 @@ export class Hosting {
 
   /** A thread may park while nothing is under way here and no instance needs the event loop. */
   get canPark(): boolean {
-    if (!this.#hasOnlyParkable || this.#isBusy > 0 || this.#hosted.size === 0) return false;
+    if (!this.#hasOnlyParkable || this.#isBusy + this.#settling > 0 || this.#hosted.size === 0) return false;
     for (const { instance } of this.#hosted.values())
       if (instance.isDraining || instance.inProgress > 0) return false;
     return true;
@@ -96,8 +118,13 @@ export class Hosting {
       this.#answer(request, this.#drain(body.instanceId));
       return;
     }
+    if (body.kind === 'settle') {
+      this.#settling++;
+      void this.#answer(request, this.#settle(body.msu)).finally(() => this.#settling--);
+      return;
+    }
     // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
-    if (immediate.has(body.kind) && this.#isBusy === 0) {
+    if (urgent.has(body.kind) || (immediate.has(body.kind) && this.#isBusy === 0)) {
       this.#answerNow(request);
       return;
     }
@@ -131,10 +158,10 @@ export class Hosting {
       case 'host':
         return this.#host(body);
       case 'remove':
-        await this.#remove(body.instanceId);
+        await this.#remove(body.instanceId, true);
         return false;
       case 'stop':
-        for (const id of [...this.#hosted.keys()]) await this.#remove(id);
+        for (const id of [...this.#hosted.keys()]) await this.#remove(id, false);
         return false;
       default:
         this.#apply(body);
@@ -156,11 +183,19 @@ export class Hosting {
         }
         return;
       case 'tables':
-        for (const table of body.tables) {
-          const endpoints = table.endpoints.map((endpoint) => this.#endpoint(endpoint));
-          this.#thread.routes.get(table.edgeId)?.install(table.version, endpoints, this.#thread.random);
-        }
+        for (const table of body.tables) this.#install(table);
         return;
+      case 'owners':
+        this.#takeOwners(body);
+        return;
+      case 'owners-in-force': {
+        const owners = this.#owners.get(body.msu)?.owners;
+        if (owners?.version !== body.version) return;
+        owners.putInForce();
+        for (const { instance } of this.#hosted.values())
+          if (instance.graph.name === body.msu) instance.keys?.putInForce();
+        return;
+      }
       case 'begin':
         for (const id of body.instanceIds) this.#begin(id);
         return;
@@ -184,13 +219,66 @@ export class Hosting {
     return writer;
   }
 
+  #install(table: ThreadTable): void {
+    const route = this.#thread.routes.get(table.edgeId);
+    if (route === undefined) return;
+    const endpoints = table.endpoints.map((endpoint) => this.#endpoint(endpoint));
+    const msu = route.edge.toMsu;
+    const shared = route.isByKey ? this.#keyed.get(msu) : undefined;
+    const isSame =
+      shared?.version === table.version &&
+      shared.keyed.endpoints.length === endpoints.length &&
+      shared.keyed.endpoints.every(({ instanceId }, at) => instanceId === endpoints[at]?.instanceId);
+    const keyed = isSame ? shared.keyed : undefined;
+    route.install(table.version, endpoints, this.#thread.random, keyed);
+    if (route.isByKey && route.version === table.version && route.keyed !== null)
+      this.#keyed.set(msu, { version: table.version, keyed: route.keyed });
+  }
+
+  #takeOwners(body: Extract<ThreadRequestBody, { kind: 'owners' }>): void {
+    const before = this.#owners.get(body.msu)?.owners ?? null;
+    if (before !== null && body.version < before.version) return;
+    const siblings = body.siblings.map(
+      ({ instanceId, weight, isDraining, block, heldKeys }): Sibling => ({
+        instanceId,
+        weight,
+        isDraining,
+        held: new Uint32Array(heldKeys),
+        stats: new Float64Array(block),
+      }),
+    );
+    const owners = new KeyOwners(body.version, siblings, body.isInForce ? null : before);
+    const here = { owners, links: this.#links(body.siblings) };
+    this.#owners.set(body.msu, here);
+    for (const { instance } of this.#hosted.values())
+      if (instance.graph.name === body.msu) this.#giveOwners(instance);
+  }
+
+  #links(siblings: readonly ThreadSibling[]): OwnersHere['links'] {
+    const links = new Map<InstanceId, Map<InstanceId, SiblingLink>>();
+    for (const { instanceId, threadBlock, lanes } of siblings) {
+      const bell = viewThreadBlock(threadBlock).words;
+      for (const { from, lane } of lanes) {
+        const own = links.get(from) ?? new Map<InstanceId, SiblingLink>();
+        links.set(from, own.set(instanceId, { writer: this.#writer(lane), bell }));
+      }
+    }
+    return links;
+  }
+
+  #giveOwners(instance: Instance): void {
+    const here = this.#owners.get(instance.graph.name);
+    if (here !== undefined) instance.keys?.install(here.owners, here.links.get(instance.id) ?? new Map());
+  }
+
   #endpoint(endpoint: ThreadEndpoint): LiveEndpoint {
     const { instanceId, weight, isDraining, way } = endpoint;
     const stats = new Float64Array(endpoint.block);
     if (way === null) {
       const local = this.#instance(instanceId);
       const queueLength = (): number => local.waiting + local.inProgress;
-      return { instanceId, weight, isDraining, stats, local, writer: null, bell: null, queueLength };
+      const keys = local.keys === null ? null : keysWithin(local, local.keys.held.counts);
+      return { instanceId, weight, isDraining, stats, local, writer: null, bell: null, queueLength, keys };
     }
     const writer = this.#writer(way.lane);
     const block = viewThreadBlock(way.threadBlock);
@@ -198,14 +286,29 @@ export class Hosting {
     // event in service counts as one.
     const queueLength = (): number =>
       Math.max(writer.pending(), publishedQueueLength(stats) + (block.words[2] === instanceId ? 1 : 0));
-    return { instanceId, weight, isDraining, stats, local: null, writer, bell: block.words, queueLength };
+    const keys =
+      endpoint.heldKeys === null ? null : keysElsewhere(writer, new Uint32Array(endpoint.heldKeys));
+    return {
+      instanceId,
+      weight,
+      isDraining,
+      stats,
+      local: null,
+      writer,
+      bell: block.words,
+      queueLength,
+      keys,
+    };
   }
 
   #forget(instanceIds: readonly InstanceId[], laneIds: readonly number[]): void {
     for (const id of instanceIds) this.#thread.replyWays.delete(id);
     const gone = new Set(laneIds);
     for (const id of gone) this.#writers.delete(id);
-    for (const { instance } of this.#hosted.values()) instance.inbox.closeLanes(gone);
+    for (const { instance } of this.#hosted.values()) {
+      instance.inbox.closeLanes(gone);
+      for (const id of instanceIds) instance.keys?.forget(id);
+    }
   }
 
   #instance(id: InstanceId): Instance {
@@ -215,14 +318,21 @@ export class Hosting {
   }
 
   #attach(instance: Instance, lanes: readonly ThreadLane[]): void {
-    for (const { lane, isReply } of lanes)
-      (isReply ? instance.inbox.replyLanes : instance.inbox.lanes).push(new LaneReader(lane));
+    const { inbox } = instance;
+    for (const { lane, kind } of lanes) {
+      const reader = new LaneReader(lane);
+      if (kind === 'reply') inbox.replyLanes.push(reader);
+      else if (kind === 'sibling') inbox.addSiblingLane(reader);
+      else inbox.addLane(reader);
+    }
   }
 
   async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {
     const graph = this.#msu(body.msu);
-    const instance = new Instance(this.#thread, body.instanceId, graph, body.block);
+    const instance = new Instance(this.#thread, body.instanceId, graph, body.block, body.heldKeys);
     this.#attach(instance, body.lanes);
+    if (!body.isBuried) this.#giveOwners(instance);
+    if (body.origin !== 'new') instance.keys?.forgetLost();
     if (body.origin !== 'new') instance.endings.recover(failedCode(body.origin));
     if (body.isBuried) {
       instance.discard(failedCode('thread-lost'));
@@ -238,6 +348,8 @@ export class Hosting {
     instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
     checkHandlers(graph, instance.handlers);
     this.#hosted.set(body.instanceId, { instance, live });
+    // There may be a newer table by now.
+    this.#giveOwners(instance);
     this.#hostedChanged();
     return instance.handlers.onError !== undefined;
   }
@@ -249,6 +361,15 @@ export class Hosting {
     this.#thread.add(hosted.instance);
     hosted.live?.startTimers();
     this.#thread.requestTurn();
+  }
+
+  async #settle(msu: string): Promise<boolean> {
+    const since = this.#thread.tick();
+    const isUnderWay = (instance: Instance): boolean =>
+      instance.graph.name === msu && !instance.hasSettled(since);
+    while ([...this.#thread.instances.values()].some(isUnderWay))
+      await new Promise<void>((resolve) => this.#thread.after(settlePollMs, resolve));
+    return false;
   }
 
   /** No new work comes any more: waits until nothing is left. The agent has the deadline. */
@@ -264,14 +385,30 @@ export class Hosting {
     return false;
   }
 
-  async #remove(id: InstanceId): Promise<void> {
+  /** `isAlone`: the others of its type go on. */
+  async #remove(id: InstanceId, isAlone: boolean): Promise<void> {
     const hosted = this.#hosted.get(id);
     if (hosted === undefined) return;
+    const { instance } = hosted;
+    const states = instance.keys?.states.size ?? 0;
+    if (isAlone && states > 0) {
+      const text = `removed with ${states} states that had not ended and were not handed over: they are lost`;
+      this.#post({
+        kind: 'log',
+        level: 'warn',
+        msu: instance.graph.name,
+        instanceId: id,
+        text,
+        fields: { states },
+      });
+    }
     hosted.live?.stopTimers();
     // What still waits ends as `shed: stopping`; its senders have other endpoints by now.
     hosted.instance.discard(shedCode('stopping'));
     this.#hosted.delete(id);
     this.#hostedChanged();
+    const isLast = ![...this.#hosted.values()].some((other) => other.instance.graph === instance.graph);
+    if (isLast) this.#owners.delete(instance.graph.name);
     this.#thread.delete(id);
     this.#thread.requestTurn();
     await hosted.instance.handlers.onClose?.();
@@ -279,13 +416,56 @@ export class Hosting {
   }
 }
 
+/** An instance on this thread: its position is that in its local queue. */
+function keysWithin(local: Instance, held: Uint32Array): EndpointKeys {
+  const queue = local.inbox.local;
+  return {
+    held,
+    next: () => queue.taken + queue.length,
+    hasEnded: (position, bucket) =>
+      queue.taken > position && !local.isServing((message) => bucketOf(message.flowKey) === bucket),
+    eachPending: (visit) => queue.each((envelope, at) => visit(envelope.flowKey, at)),
+    look: () => local.poll(),
+  };
+}
+
+/** An instance on another thread: its position is that in the lane to it. */
+function keysElsewhere(writer: LaneWriter, held: Uint32Array): EndpointKeys {
+  return {
+    held,
+    next: () => writer.next,
+    hasEnded: (position) => writer.hasEnded(position),
+    eachPending: (visit) => writer.eachPending(visit),
+    look: () => {},
+  };
+}
+
 /** A JavaScript user gets no help from the compiler: say at start what is missing. */
 function checkHandlers(graph: GraphMsu, handlers: Readonly<Record<string, unknown>>): void {
   const names = [...graph.in.map((port) => port.name), ...graph.timers.map((timer) => timer.name)];
   const missing = names.filter((name) => typeof handlers?.[name] !== 'function');
-  if (missing.length === 0) return;
+  if (missing.length === 0) return checkMoving(graph, handlers);
   throw new ShoalError(
     'SHOAL_START_FAILED',
     `create() of '${graph.name}' must return a handler function for each in-port and timer; missing: ${missing.join(', ')}.`,
+  );
+}
+
+/** A state that is exported must be importable at the other end, and the other way about. */
+function checkMoving(graph: GraphMsu, handlers: Readonly<Record<string, unknown>>): void {
+  const [given, missing] =
+    handlers.exportState === undefined ? ['importState', 'exportState'] : ['exportState', 'importState'];
+  if (handlers[given as string] === undefined) return;
+  if (graph.state !== 'keyed') {
+    throw new ShoalError(
+      'SHOAL_START_FAILED',
+      `create() of '${graph.name}' returns ${given}, but only types with state: 'keyed' have states that move: declare it, or leave ${given} out.`,
+    );
+  }
+  if (typeof handlers[given as string] === 'function' && typeof handlers[missing as string] === 'function')
+    return;
+  throw new ShoalError(
+    'SHOAL_START_FAILED',
+    `create() of '${graph.name}' returns ${given} but no ${missing}: keys move only with both functions; add ${missing}, or leave ${given} out.`,
   );
 }

@@ -36,6 +36,7 @@ class Rig {
   readonly writers: LaneWriter[] = [];
   readonly inbox: Inbox;
   #replies: LaneWriter | null = null;
+  #siblings: LaneWriter | null = null;
 
   constructor(order: QueueOrder) {
     this.inbox = new Inbox(order, 64, 64);
@@ -47,6 +48,17 @@ class Rig {
     const memory = createLaneMemory({ isOrdered, ...bounds });
     lanes.push(new LaneReader(memory));
     return new LaneWriter(memory);
+  }
+
+  /** What an instance of the type on another thread passes on. */
+  passOn(fields: Partial<Envelope>): void {
+    if (this.#siblings === null) {
+      const lanes: LaneReader[] = [];
+      this.#siblings = this.#lane(lanes, this.inbox.order === 'fifo');
+      this.inbox.addSiblingLane(lanes[0] as LaneReader);
+    }
+    const envelope = Object.assign(new Envelope(), fields);
+    assert.equal(this.#siblings.write(envelope, null, undefined), 'accepted');
   }
 
   send(way: number, fields: Partial<Envelope>): void {
@@ -263,4 +275,42 @@ test('a lane whose sender is gone is served until it is empty, and then dropped'
   assert.deepEqual(ids(rig.drain()), [1, 2]);
   rig.inbox.poll();
   assert.equal(rig.inbox.lanes.length, 1);
+});
+
+test('what other instances have passed on goes before all other messages, in any order, but not before older replies', () => {
+  for (const order of ['fifo', 'priority', 'edf'] as const) {
+    const rig = new Rig(order);
+    rig.send(0, { id: 1, enqueuedAtMs: 10, priority: 9, deadlineAtMs: 20 });
+    rig.send(2, { id: 2, enqueuedAtMs: 11, priority: 9, deadlineAtMs: 20 });
+    // Seen, and in an order of their own, before anything is passed on.
+    rig.inbox.poll();
+    rig.passOn({ id: 3, enqueuedAtMs: 50 });
+    rig.passOn({ id: 4, enqueuedAtMs: 40 });
+    assert.ok(rig.inbox.passedOn.push(Object.assign(new Envelope(), { id: 5, enqueuedAtMs: 45 })));
+    rig.reply({ id: 6, enqueuedAtMs: 47 });
+    assert.deepEqual(
+      rig.drain().map(({ id }) => id),
+      [5, 6, 3, 4, 1, 2],
+      order,
+    );
+  }
+});
+
+test('a lane that is made later is looked at before those of other instances of the type', () => {
+  const rig = new Rig('fifo');
+  rig.passOn({ id: 1, enqueuedAtMs: 1 });
+  const memory = createLaneMemory({
+    isOrdered: true,
+    slots: 8,
+    maxMessages: 8,
+    spillBytes: 64,
+    messageMaxBytes: 32,
+  });
+  const reader = new LaneReader(memory);
+  rig.inbox.addLane(reader);
+  assert.deepEqual(rig.inbox.lanes.slice(-2), [reader, ...rig.inbox.siblingLanes]);
+  rig.inbox.closeLanes(new Set([rig.inbox.siblingLanes[0]?.memory.id ?? 0]));
+  assert.equal(rig.drain().length, 1);
+  rig.inbox.poll();
+  assert.deepEqual([rig.inbox.siblingLanes.length, rig.inbox.lanes.length], [0, 3]);
 });

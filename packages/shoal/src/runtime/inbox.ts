@@ -8,6 +8,9 @@
  *     into a local order; their slots stay theirs, so a replacement rebuilds that order by a scan.
  * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited; by `edf`
  *     one without a deadline, and a timer, has the rank of a deadline a second after its acceptance.
+ * I4. What other instances of the type have passed on goes before all other messages, in any order, and their lanes are
+ *     looked at last. A sender that has gone over from another instance to this one waited until that one had passed on
+ *     its messages: whoever sees here what the sender sent directly, sees afterwards what was passed on before.
  */
 import type { QueueOrder } from '../model/index.ts';
 import { type LaneReader, rankOf } from '../transport/index.ts';
@@ -24,21 +27,25 @@ interface WaitingMessage {
 }
 
 /** Where the next event is. */
-const From = { nowhere: 0, localReplies: 1, local: 2, lane: 3, waiting: 4 } as const;
+const From = { nowhere: 0, localReplies: 1, local: 2, lane: 3, waiting: 4, passedOn: 5 } as const;
 type From = (typeof From)[keyof typeof From];
 
 const noLanes: readonly LaneReader[] = [];
 
 export class Inbox {
   readonly order: QueueOrder;
-  /** Messages accepted from other threads. */
+  /** Messages accepted from other threads; at the end those of {@link siblingLanes}. */
   readonly lanes: LaneReader[] = [];
+  /** What instances of the type on other threads have passed on (I4). */
+  readonly siblingLanes: LaneReader[] = [];
   /** Replies and notices from other threads. */
   readonly replyLanes: LaneReader[] = [];
   /** Messages and timer events from the same thread, by {@link accept}. */
   readonly local: LocalQueue;
   /** Replies and notices from the same thread. */
   readonly localReplies: LocalQueue;
+  /** What instances of the type on the same thread have passed on (I4). */
+  readonly passedOn: LocalQueue;
   readonly #waiting: Heap<WaitingMessage>;
   /** How many of them came from the same thread: their bound is that of {@link local}. */
   #waitingLocal = 0;
@@ -47,6 +54,8 @@ export class Inbox {
   /** Of the event that {@link take} took last: its lane, null for what came by reference, and its place there. */
   lane: LaneReader | null = null;
   index = 0;
+  /** Of the event that is chosen or was taken last: another instance of the type has passed it on. */
+  isPassedOn = false;
   #from: From = From.nowhere;
   /** Of the event that is chosen. */
   #lane: LaneReader | null = null;
@@ -57,6 +66,7 @@ export class Inbox {
     this.order = order;
     this.local = new LocalQueue(localMax);
     this.localReplies = new LocalQueue(repliesMax);
+    this.passedOn = new LocalQueue(localMax);
     this.#waiting = new Heap((a, b) => a.rank < b.rank || (a.rank === b.rank && a.arrival < b.arrival));
   }
 
@@ -70,11 +80,20 @@ export class Inbox {
     return this.localCredit > 0 && this.local.push(envelope);
   }
 
+  addLane(lane: LaneReader): void {
+    this.lanes.splice(this.lanes.length - this.siblingLanes.length, 0, lane);
+  }
+
+  addSiblingLane(lane: LaneReader): void {
+    this.siblingLanes.push(lane);
+    this.lanes.push(lane);
+  }
+
   /** Looks at every lane. Answers how many messages wait (replies not counted). */
   poll(): number {
     let inLanes = 0;
     for (const lane of this.lanes) inLanes += lane.poll();
-    const waiting = this.local.length + this.#waiting.size + inLanes;
+    const waiting = this.local.length + this.passedOn.length + this.#waiting.size + inLanes;
     for (const lane of this.replyLanes) inLanes += lane.poll();
     this.#inLanes = inLanes;
     if (this.#closing.size > 0) this.#dropClosed();
@@ -92,7 +111,7 @@ export class Inbox {
   #dropClosed(): void {
     for (const lane of this.#closing) {
       if (lane.poll() > 0) continue;
-      for (const lanes of [this.lanes, this.replyLanes]) {
+      for (const lanes of [this.lanes, this.siblingLanes, this.replyLanes]) {
         const at = lanes.indexOf(lane);
         if (at >= 0) lanes.splice(at, 1);
       }
@@ -104,6 +123,7 @@ export class Inbox {
   get isEmpty(): boolean {
     return (
       this.local.length === 0 &&
+      this.passedOn.length === 0 &&
       this.localReplies.length === 0 &&
       this.#inLanes === 0 &&
       this.#waiting.size === 0
@@ -112,13 +132,24 @@ export class Inbox {
 
   /** Messages that wait, as of the last poll. */
   get length(): number {
-    let waiting = this.local.length + this.#waiting.size;
+    let waiting = this.local.length + this.passedOn.length + this.#waiting.size;
     for (const lane of this.lanes) waiting += lane.waiting;
     return waiting;
   }
 
+  /** When the oldest of what the last poll has seen, and that is in no order of its own yet, was accepted; `Infinity`: none. */
+  oldestAtMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const lane of this.lanes) if (lane.waiting > 0) oldest = Math.min(oldest, lane.nextEnqueuedAtMs());
+    for (const queue of [this.local, this.passedOn])
+      oldest = Math.min(oldest, queue.peek()?.enqueuedAtMs ?? Number.POSITIVE_INFINITY);
+    return oldest;
+  }
+
   #arrange(): void {
-    for (const lane of this.lanes) {
+    const count = this.lanes.length - this.siblingLanes.length;
+    for (let i = 0; i < count; i++) {
+      const lane = this.lanes[i] as LaneReader;
       while (lane.waiting > 0) {
         const envelope = new Envelope();
         const index = lane.advanceNext();
@@ -160,9 +191,14 @@ export class Inbox {
         lane = candidate;
       }
     }
-    if (takesMessages && this.order !== 'fifo') {
+    const passedOnAt = takesMessages ? this.#choosePassedOn() : Number.POSITIVE_INFINITY;
+    this.isPassedOn = passedOnAt < at;
+    if (this.isPassedOn) return this.#rankOfPassedOn(order);
+    // A reply that is older goes first; no other message does.
+    const takesOthers = takesMessages && passedOnAt === Number.POSITIVE_INFINITY;
+    if (takesOthers && this.order !== 'fifo') {
       if (from === From.nowhere) return this.#chooseArranged(order);
-    } else if (takesMessages) {
+    } else if (takesOthers) {
       let isMessage = false;
       if (this.local.length > 0 && (this.local.peek() as Envelope).enqueuedAtMs < at) {
         from = From.local;
@@ -189,6 +225,26 @@ export class Inbox {
     return at;
   }
 
+  /** Finds the oldest of what was passed on, and answers when it was accepted; `Infinity`: there is none. */
+  #choosePassedOn(): number {
+    let at = Number.POSITIVE_INFINITY;
+    if (this.passedOn.length === 0 && this.siblingLanes.length === 0) return at;
+    this.#from = From.passedOn;
+    this.#lane = null;
+    if (this.passedOn.length > 0) at = (this.passedOn.peek() as Envelope).enqueuedAtMs;
+    for (const candidate of this.siblingLanes) {
+      if (candidate.waiting === 0 || candidate.nextEnqueuedAtMs() >= at) continue;
+      at = candidate.nextEnqueuedAtMs();
+      this.#from = From.lane;
+      this.#lane = candidate;
+    }
+    return at;
+  }
+
+  #rankOfPassedOn(order: QueueOrder): number {
+    return this.#lane?.nextRank(order) ?? rankOfEnvelope(order, this.passedOn.peek() as Envelope);
+  }
+
   #chooseArranged(order: QueueOrder): number {
     if (this.local.length > 0) this.#arrange();
     const first = this.#waiting.peek()?.envelope;
@@ -208,6 +264,8 @@ export class Inbox {
         return this.localReplies.shift();
       case From.local:
         return this.local.shift();
+      case From.passedOn:
+        return this.passedOn.shift();
       case From.lane: {
         const lane = this.#lane as LaneReader;
         const envelope = new Envelope();

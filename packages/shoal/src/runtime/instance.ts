@@ -17,7 +17,6 @@ import {
   failureReasons,
   type GraphMsu,
   type InstanceId,
-  type Key,
   type LifeHandlers,
   type QueueOrder,
   type Reply,
@@ -28,6 +27,7 @@ import { bucketOf, type Codec, createCodec, DecodeError, Envelope, EnvelopeKind 
 import { releaseConnection } from './connection-owner.ts';
 import { detailCodec, Endings } from './endings.ts';
 import { Inbox } from './inbox.ts';
+import { MovingKeys, stateCodec } from './moving-keys.ts';
 import { Outbox } from './outbox.ts';
 import type { OnReply } from './pending-requests.ts';
 import {
@@ -90,8 +90,8 @@ export class Instance {
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
   handlers: AnyHandlers = {} as AnyHandlers;
-  /** Whether it holds a state of a key; set when it first asks for its states. */
-  holdsKey: (key: Key) => boolean = () => false;
+  /** Of a keyed type. */
+  readonly keys: MovingKeys | null;
   readonly ports: readonly LivePort[];
   readonly outbox: Outbox;
   readonly endings: Endings;
@@ -105,7 +105,14 @@ export class Instance {
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
 
-  constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer) {
+  /** `heldKeys`: of an instance of a keyed type. */
+  constructor(
+    thread: ThreadRuntime,
+    id: InstanceId,
+    graph: GraphMsu,
+    block: SharedArrayBuffer,
+    heldKeys: SharedArrayBuffer | null,
+  ) {
     this.thread = thread;
     this.id = id;
     this.graph = graph;
@@ -116,6 +123,7 @@ export class Instance {
     this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
     this.outbox = new Outbox(this);
     this.endings = new Endings(this);
+    this.keys = heldKeys === null ? null : new MovingKeys(this, heldKeys);
     this.ports = graph.in.map((port) => ({
       name: port.name,
       codec: createCodec(port.message),
@@ -180,6 +188,10 @@ export class Instance {
         this.waiting--;
         this.#runTimer(envelope);
         return;
+      case EnvelopeKind.state:
+        this.#publishQueue(this.waiting--);
+        this.#runImport(envelope, lane, index);
+        return;
     }
   }
 
@@ -187,6 +199,7 @@ export class Instance {
     const thread = this.thread;
     const startedAt = thread.nowMs;
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
+    if (message.routedBy < this.#keysThreshold && this.#sendOn(message, lane, index)) return;
     const port = this.ports[message.port] as LivePort;
     if (lane !== null) {
       this.#countBytesIn(portBytesFloat + 2 * message.port, lane.payloadBytes(index));
@@ -224,6 +237,49 @@ export class Instance {
 
   #countBytesIn(at: number, bytes: number): void {
     this.stats[at] = (this.stats[at] as number) + bytes;
+  }
+
+  /** What was routed by key, by a table of a lesser version, may belong elsewhere. */
+  get #keysThreshold(): number {
+    return this.keys === null ? 0 : this.keys.threshold;
+  }
+
+  /** Sends on what belongs to another instance of the type. */
+  #sendOn(message: Envelope, lane: LaneReader | null, index: number): boolean {
+    if (this.keys === null || message.routedBy === 0) return false;
+    return this.keys.sendOn(message, lane, index, this.inbox.isPassedOn);
+  }
+
+  /** Takes what another instance of the type, on this thread, passes on. */
+  acceptPassedOn(envelope: Envelope): boolean {
+    if (!this.inbox.passedOn.push(envelope)) return false;
+    this.waiting++;
+    this.stats[InstanceFloat.localAccepted] = (this.stats[InstanceFloat.localAccepted] as number) + 1;
+    this.thread.requestTurn();
+    return true;
+  }
+
+  /** Whether a message that is meant is in progress beyond its turn. */
+  isServing(isMeant: (message: Envelope) => boolean): boolean {
+    for (const { message } of this.#inService) if (isMeant(message)) return true;
+    return false;
+  }
+
+  /** Takes the state of a key that another instance of the type has handed over. */
+  #runImport(envelope: Envelope, lane: LaneReader | null, index: number): void {
+    const startedAt = this.thread.nowMs;
+    this.thread.enter(this.id, startedAt);
+    let end = doneCode;
+    try {
+      const state = lane === null ? envelope.payload : lane.payload(index, stateCodec);
+      if (this.keys?.importState(envelope.flowKey, state) !== true) end = handlerError;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.countError(`import of the state of key ${envelope.flowKey}`, error);
+      end = decodeError;
+    }
+    this.#account(startedAt, 0);
+    this.endings.end(lane, index, end);
   }
 
   /** After a handler. `served`: 1 if it was that of a message, and is done with it. */
@@ -484,7 +540,11 @@ export class Instance {
       const envelope = this.inbox.take();
       const { lane, index } = this.inbox;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
-        this.endings.drop(envelope, lane, index, end);
+        const isElsewhere = envelope.routedBy < this.#keysThreshold && this.#sendOn(envelope, lane, index);
+        if (!isElsewhere) this.endings.drop(envelope, lane, index, end);
+      } else if (envelope.kind === EnvelopeKind.state) {
+        this.countError(`the state of key ${envelope.flowKey} is lost`, new Error('its new owner is gone'));
+        this.endings.end(lane, index, end);
       } else {
         lane?.finish(index, doneCode);
       }
@@ -495,6 +555,12 @@ export class Instance {
     this.#publishQueue(0);
   }
 
+  /** What was sent to it until then has been taken, and what it has passed on has arrived. */
+  hasSettled(sinceMs: number): boolean {
+    this.inbox.poll();
+    return this.inbox.oldestAtMs() > sinceMs && this.keys?.isQuiet !== false;
+  }
+
   /** Nothing waits, nothing is in progress, nothing is held. */
   get isIdle(): boolean {
     return (
@@ -502,7 +568,7 @@ export class Instance {
       this.inProgress === 0 &&
       this.outbox.isIdle &&
       this.endings.notices.isIdle &&
-      this.stats[InstanceFloat.states] === 0
+      this.keys?.isEmpty !== false
     );
   }
 }

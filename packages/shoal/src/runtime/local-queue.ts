@@ -5,6 +5,8 @@ export class LocalQueue {
   #ring: (Envelope | undefined)[] = new Array(16);
   #head = 0;
   length = 0;
+  /** Envelopes taken so far: what is at position `taken + i` has `i` before it. */
+  taken = 0;
   readonly max: number;
 
   constructor(max: number) {
@@ -43,7 +45,15 @@ export class LocalQueue {
     this.#ring[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.length--;
+    this.taken++;
     return envelope;
+  }
+
+  /** Every envelope that waits, and its position, oldest first. */
+  each(visit: (envelope: Envelope, position: number) => void): void {
+    const mask = this.#ring.length - 1;
+    for (let i = 0; i < this.length; i++)
+      visit(this.#ring[(this.#head + i) & mask] as Envelope, this.taken + i);
   }
 
   #grow(): void {

@@ -154,6 +154,7 @@ export class Outbox {
     envelope.correlation = correlation;
     envelope.id = id;
     envelope.flowKey = flowKey;
+    envelope.routedBy = route.routedBy;
     envelope.sender = this.#instance.id;
     envelope.enqueuedAtMs = now;
     const deadlineMs = options?.deadlineMs ?? route.deadlineMs;

@@ -9,11 +9,19 @@ import {
   type Key,
   type Limits,
   machineId,
+  type RoutingPolicy,
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
-import { type Codec, createCodec, type Envelope } from '../wire/index.ts';
+import { type Codec, createCodec, type Envelope, routedToHolder } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
-import { createRouter, type Router, type RouterContext, type RouterEndpoint } from './routing/index.ts';
+import {
+  createRouter,
+  type EndpointKeys,
+  type KeyedRouting,
+  type Router,
+  type RouterContext,
+  type RouterEndpoint,
+} from './routing/index.ts';
 import { InstanceFloat, portBytesFloat } from './shared-block.ts';
 
 /** One way to an instance: by reference within the thread, else by a lane. */
@@ -29,6 +37,8 @@ export interface LiveEndpoint {
   readonly stats: Float64Array;
   /** Messages waiting there, as well as can be known from here. */
   readonly queueLength: () => number;
+  /** Null: its type keeps no states by key. */
+  readonly keys: EndpointKeys | null;
 }
 
 export class Route {
@@ -48,6 +58,10 @@ export class Route {
   readonly queueMaxMessages: number;
   /** Milliseconds of work that an instance at the other end may have waiting; 0: not bounded. */
   readonly queueMaxWorkMs: number;
+  /** Messages are routed by key, and the type has its states by key: all routes of the thread to it go as one. */
+  readonly isByKey: boolean;
+  /** Of the endpoint that {@link choose} chose last: see {@link Envelope.routedBy}. */
+  routedBy = 0;
   version = 0;
   endpoints: readonly LiveEndpoint[] = [];
   /** Those that may get something new: all that `all` sends to. */
@@ -70,14 +84,25 @@ export class Route {
     this.isConnection = inPort.message.kind === 'connection';
     this.codec = createCodec(inPort.message);
     this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
+    this.isByKey = to.state === 'keyed' && isByKey(edge.routing);
     this.deadlineMs = to.deadlineMs;
     this.queueMaxMessages = to.queueMaxMessages;
     this.queueMaxWorkMs = to.queueMaxWorkMs > 0 ? to.queueMaxWorkMs : limits.queueMaxWorkMs;
     this.timeoutMs = from.out[outPort]?.timeoutMs ?? 0;
   }
 
-  /** Replaces the table. An older version is ignored. */
-  install(version: number, endpoints: readonly LiveEndpoint[], random: () => number): void {
+  /** How the table routes by key, for other routes with the same table. */
+  get keyed(): KeyedRouting | null {
+    return this.#router?.keyed ?? null;
+  }
+
+  /** Replaces the table. An older version is ignored. `keyed`: of a route with the same table. */
+  install(
+    version: number,
+    endpoints: readonly LiveEndpoint[],
+    random: () => number,
+    keyed?: KeyedRouting,
+  ): void {
     if (version < this.version) return;
     this.version = version;
     this.endpoints = endpoints;
@@ -87,6 +112,7 @@ export class Route {
       random,
       this.#context,
       this.#router ?? undefined,
+      keyed,
     );
     this.active = Array.from(this.#router.active, (index) => endpoints[index] as LiveEndpoint);
   }
@@ -94,6 +120,7 @@ export class Route {
   /** The endpoint for a message, or null. `cause`: the message whose chain goes on. */
   choose(flowKey: Key, to: InstanceId | undefined, cause: Envelope | null): LiveEndpoint | null {
     const router = this.#router;
+    this.routedBy = 0;
     if (router === null) return null;
     if (to !== undefined) return this.endpoints[router.indexOf(to)] ?? null;
     if (this.edge.routing === 'same-instance') {
@@ -101,8 +128,20 @@ export class Route {
       this.#context.provenance = provenance;
       this.#context.provenanceLength = provenance.length;
     }
-    return this.endpoints[router.choose(flowKey)] ?? null;
+    const endpoint = this.endpoints[router.choose(flowKey)] ?? null;
+    if (this.isByKey && endpoint !== null && !this.#hasMet(endpoint))
+      this.routedBy = router.keyed?.isDetour === true ? routedToHolder : this.version;
+    return endpoint;
   }
+
+  /** By `same-instance`, one that the chain has met gets the message whatever its key. */
+  #hasMet({ instanceId }: LiveEndpoint): boolean {
+    return this.edge.routing === 'same-instance' && this.#context.provenance.includes(instanceId);
+  }
+}
+
+function isByKey(policy: RoutingPolicy): boolean {
+  return policy === 'keyed' || policy === 'same-instance';
 }
 
 const nobody: readonly InstanceId[] = [];
@@ -122,7 +161,7 @@ function routerEndpoint(endpoint: LiveEndpoint): RouterEndpoint {
     weight: endpoint.weight,
     isDraining: endpoint.isDraining,
     queueLength: endpoint.queueLength,
-    holds: (key) => endpoint.local?.holdsKey(key) ?? false,
+    ...(endpoint.keys === null ? {} : { keys: endpoint.keys }),
   };
 }
 

@@ -30,6 +30,8 @@ export interface ThreadEndpoint {
   readonly weight: number;
   readonly isDraining: boolean;
   readonly block: SharedArrayBuffer;
+  /** Of an instance of a keyed type: which keys it holds. */
+  readonly heldKeys: SharedArrayBuffer | null;
   /** Null: the instance is on the same thread. */
   readonly way: { readonly lane: LaneMemory; readonly threadBlock: SharedArrayBuffer } | null;
 }
@@ -38,6 +40,18 @@ export interface ThreadTable {
   readonly edgeId: number;
   readonly version: number;
   readonly endpoints: readonly ThreadEndpoint[];
+}
+
+/** An instance of a keyed type, for the instances of the type on a thread. */
+export interface ThreadSibling {
+  readonly instanceId: InstanceId;
+  readonly weight: number;
+  readonly isDraining: boolean;
+  readonly block: SharedArrayBuffer;
+  readonly heldKeys: SharedArrayBuffer;
+  readonly threadBlock: SharedArrayBuffer;
+  /** By which instances of the type on the thread pass on to it. None: it is on the thread itself. */
+  readonly lanes: readonly { readonly from: InstanceId; readonly lane: LaneMemory }[];
 }
 
 /** How a thread learns the way back to an instance elsewhere. */
@@ -51,7 +65,8 @@ export interface ThreadReplyWay {
 /** A lane that leads to an instance of the thread. */
 export interface ThreadLane {
   readonly lane: LaneMemory;
-  readonly isReply: boolean;
+  /** Messages; replies and notices; what another instance of the type passes on. */
+  readonly kind: 'message' | 'reply' | 'sibling';
 }
 
 /** What happened to the instance before: 'new', or the reason why its last thread died. */
@@ -64,6 +79,7 @@ export type ThreadRequestBody =
       readonly instanceId: InstanceId;
       readonly msu: string;
       readonly block: SharedArrayBuffer;
+      readonly heldKeys: SharedArrayBuffer | null;
       readonly lanes: readonly ThreadLane[];
       /** Names of its custom counters so far, by slot. */
       readonly counterNames: readonly string[];
@@ -75,6 +91,19 @@ export type ThreadRequestBody =
   | { readonly kind: 'attach'; readonly instanceId: InstanceId; readonly lanes: readonly ThreadLane[] }
   | { readonly kind: 'reply-ways'; readonly ways: readonly ThreadReplyWay[] }
   | { readonly kind: 'tables'; readonly tables: readonly ThreadTable[] }
+  /** Who owns which keys of a type, for its instances: before senders have a table of the same version. */
+  | {
+      readonly kind: 'owners';
+      readonly msu: string;
+      readonly version: number;
+      /** All other instances have it already. */
+      readonly isInForce: boolean;
+      readonly siblings: readonly ThreadSibling[];
+    }
+  /** Answered when the instances of the type that serve have taken what was sent to them so far, and passed on what moves. */
+  | { readonly kind: 'settle'; readonly msu: string }
+  /** All instances have been told of the owners. */
+  | { readonly kind: 'owners-in-force'; readonly msu: string; readonly version: number }
   | { readonly kind: 'drain'; readonly instanceId: InstanceId }
   | { readonly kind: 'remove'; readonly instanceId: InstanceId }
   /** Instances elsewhere that are gone, and lanes whose senders are: nothing more comes or goes there. */

@@ -54,6 +54,7 @@ test('a message arrives with its whole header and payload', () => {
     priority: -3,
     isTraced: true,
     correlation: -1,
+    routedBy: 2 ** 29 - 1,
   });
   assert.equal(new LaneWriter(memory).write(sent, codec, payload(1, 90)), 'accepted');
   const reader = new LaneReader(memory);
@@ -62,6 +63,67 @@ test('a message arrives with its whole header and payload', () => {
   const index = reader.take(got);
   assert.deepEqual({ ...got }, { ...sent });
   assert.deepEqual(reader.payload(index, codec), payload(1, 90));
+});
+
+test('a sender knows what it has sent that has not ended, and of a message whether it has', () => {
+  for (const first of [0, nearWrap]) {
+    const memory = createLaneMemory(small, first);
+    const writer = new LaneWriter(memory);
+    const reader = new LaneReader(memory);
+    const sent: number[] = [];
+    const pending = (): (readonly [number, number])[] => {
+      const found: (readonly [number, number])[] = [];
+      writer.eachPending((flowKey, index) => found.push([flowKey, index]));
+      return found;
+    };
+    for (let key = 1; key <= 20; key++) {
+      const index = writer.next;
+      assert.equal(writer.hasEnded(index), false, 'it is not even sent');
+      sent.push(index);
+      writer.write(Object.assign(header(key), { flowKey: key }), null, undefined);
+      if (key < 4) continue;
+      reader.poll();
+      const taken = reader.take(new Envelope());
+      assert.equal(writer.hasEnded(taken), false, 'it is in service');
+      reader.finish(taken, doneCode);
+      assert.equal(writer.hasEnded(taken), true);
+      assert.deepEqual(
+        pending(),
+        [2, 1, 0].map((back) => [key - back, sent[key - back - 1]]),
+      );
+    }
+  }
+});
+
+test('a sender knows what has ended also where one that is older has not, however many have come since', () => {
+  for (const first of [0, nearWrap]) {
+    const memory = createLaneMemory(unordered, first);
+    const writer = new LaneWriter(memory);
+    const reader = new LaneReader(memory);
+    const sent: number[] = [];
+    for (let key = 0; key < 30; key++) {
+      const index = writer.next;
+      assert.equal(writer.hasEnded(index), false, 'it is not even sent');
+      sent.push(index);
+      writer.write(Object.assign(header(key), { flowKey: key }), null, undefined);
+      reader.poll();
+      const place = reader.take(new Envelope());
+      assert.equal(writer.hasEnded(index), false, 'it is in service');
+      const found: (readonly [number, number])[] = [];
+      writer.eachPending((flowKey, at) => found.push([flowKey, at]));
+      const live = key === 0 ? [0] : [0, key];
+      assert.deepEqual(
+        found,
+        live.map((pending) => [pending, sent[pending]]),
+      );
+      if (key > 0) reader.finish(place, doneCode);
+      assert.deepEqual(
+        sent.map((at) => writer.hasEnded(at)),
+        sent.map((_, at) => at > 0),
+        'the first hangs',
+      );
+    }
+  }
 });
 
 test('a full lane refuses, a too large message is refused, and both are accepted elsewhere or later', () => {

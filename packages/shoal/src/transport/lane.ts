@@ -65,7 +65,8 @@ const correlationWord = 15;
 const priorityWord = 16;
 /** Number of the slot's message plus one; written last. Unordered lanes only. */
 const tagWord = 17;
-const priorWord = 18;
+const routedByWord = 18;
+const priorWord = 20;
 /** Bits of the word of the kind. */
 const portShift = 8;
 const priorCountShift = 24;
@@ -235,6 +236,36 @@ export class LaneWriter extends LaneView {
     return (this.#head - this.#ended) & indexMask;
   }
 
+  /** Index of the next message. */
+  get next(): number {
+    return this.#head;
+  }
+
+  /** Whether the message of an index, one of the last 2^30 or the next, has ended. */
+  hasEnded(index: number): boolean {
+    this.#ended = this.#loadEnded();
+    if (this.memory.isOrdered) return ((this.#ended - index - 1) & indexMask) < (indexMask + 1) / 2;
+    if (index === this.#head) return false;
+    const tag = (index + 1) & indexMask;
+    // `order` names its slot until as many more have come as there are slots.
+    if (((this.#head - index) & indexMask) <= this.memory.slots) {
+      const slot = this.words[this.orderWord + (index & this.slotMask)] as number;
+      return this.tag(slot) !== tag || this.state(slot) === endedState(tag);
+    }
+    return !this.live(this.#head).some((slot) => this.tag(slot) === tag);
+  }
+
+  /** Flow key and index of every message that has not ended, oldest first. */
+  eachPending(visit: (flowKey: number, index: number) => void): void {
+    const keyAt = (slot: number): number => this.floats[(this.slotBase(slot) >>> 3) + flowKeyFloat] as number;
+    if (!this.memory.isOrdered) {
+      for (const slot of this.live(this.#head)) visit(keyAt(slot), (this.tag(slot) - 1) & indexMask);
+      return;
+    }
+    for (let index = this.#loadEnded(); index !== this.#head; index = (index + 1) & indexMask)
+      visit(keyAt(index), index);
+  }
+
   /** Messages that fit now. */
   credit(): number {
     return Math.max(0, this.memory.maxMessages - this.pending());
@@ -290,6 +321,7 @@ export class LaneWriter extends LaneView {
     words[w + originWord] = header.origin;
     words[w + correlationWord] = header.correlation;
     words[w + priorityWord] = header.priority;
+    words[w + routedByWord] = header.routedBy;
     for (let i = 0; i < prior.length; i++) words[w + priorWord + i] = prior[i] as number;
     this.#head = (head + 1) & indexMask;
     if (!this.memory.isOrdered) {
@@ -497,6 +529,7 @@ export class LaneReader extends LaneView {
     envelope.origin = words[w + originWord] as InstanceId;
     envelope.correlation = words[w + correlationWord] as number;
     envelope.priority = words[w + priorityWord] as number;
+    envelope.routedBy = words[w + routedByWord] as number;
     const count = (kind >>> priorCountShift) & 7;
     if (count > 0) {
       const prior: InstanceId[] = [];

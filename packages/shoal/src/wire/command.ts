@@ -18,7 +18,7 @@ export interface Endpoint {
   readonly process: ProcessId;
   /** Relative share; > 0. */
   readonly weight: number;
-  /** True: gets no new keys and no new stateless messages; keys it holds stay until they end. */
+  /** True: gets no new keys and no new stateless messages; keys it holds stay until they end or are handed over. */
   readonly isDraining: boolean;
 }
 

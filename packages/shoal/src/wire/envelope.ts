@@ -1,8 +1,14 @@
 import { type InstanceId, type Key, type Message, provenanceMax } from '../model/index.ts';
 
-/** What an envelope carries. `notice`: an error notice for the provenance of a failed message. */
-export const EnvelopeKind = { message: 1, request: 2, reply: 3, notice: 4, timer: 5 } as const;
+/**
+ * What an envelope carries. `notice`: an error notice for the provenance of a failed message. `state`: the state of a key
+ * that moves from one instance of a type to another.
+ */
+export const EnvelopeKind = { message: 1, request: 2, reply: 3, notice: 4, timer: 5, state: 6 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
+
+/** Stands for no version in {@link Envelope.routedBy}: versions are larger. */
+export const routedToHolder = 1;
 
 const nobody: readonly InstanceId[] = [];
 const noOne = 0 as InstanceId;
@@ -42,6 +48,11 @@ export class Envelope implements Message {
   isTraced = false;
   /** Names a request to its requester; 0: none. */
   correlation = 0;
+  /**
+   * How the receiver was chosen, where its type keeps states by key. 0: not by the key. {@link routedToHolder}: it may
+   * still hold the key. Else the version of the table by which it owns the key.
+   */
+  routedBy = 0;
 
   get provenance(): readonly InstanceId[] {
     if (this.sender === noOne) return this.prior;

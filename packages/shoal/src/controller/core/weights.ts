@@ -1,6 +1,6 @@
 /**
  * Weights: the share of an endpoint follows what its instance can do and what waits there, smoothed. Stateful types
- * keep the weights they have: a changed weight moves keys, and their states do not follow.
+ * keep the weights they have: a changed weight moves keys, at the cost of a handover or a detour for each.
  */
 import type { AppGraph, MachineId, ProcessId } from '../../model/index.ts';
 import { weightChangeMin, weightMax, weightMin, weightSmoothing, weightsIntervalMs } from './constants.ts';

@@ -62,6 +62,7 @@ function saltOf(instanceId: number): number {
 export function buildBucketTable(candidates: readonly Candidate[], earlier?: BucketTable): BucketTable {
   assert.ok(candidates.length < noEndpoint, 'a routing table has fewer than 65,535 endpoints');
   const owners = new Uint16Array(bucketCount).fill(noEndpoint);
+  if (candidates.length === 1) return { candidates, owners: owners.fill(0) };
   const contest = createContest(candidates);
   const all = candidates.map((_, index) => index);
   if (earlier === undefined || earlier.candidates.length === 0) {

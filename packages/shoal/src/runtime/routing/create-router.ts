@@ -1,5 +1,5 @@
 import type { RoutingPolicy } from '../../model/index.ts';
-import { chooseKeyed, createKeyedState, type KeyedState } from './keyed.ts';
+import { KeyedRouting } from './keyed.ts';
 import { chooseRoundRobin } from './round-robin.ts';
 import {
   activeIndices,
@@ -10,17 +10,14 @@ import {
 } from './router.ts';
 import { chooseShortestQueue } from './shortest-queue.ts';
 
-/** Keyed routers leave here what their successor needs. */
-const keyedStates = new WeakMap<Router, KeyedState>();
-
 /**
  * Makes the router of a routing table. Everything that takes time is done here; a decision allocates nothing.
  *
  * @param endpoints must not change afterwards: a new table gets a new router
  * @param random uniform in [0, 1)
  * @param context the sending thread's own, changed by it before each decision
- * @param previous the router that this one replaces: tables are updated instead of rebuilt, and former owners of
- *   keys that have moved are still asked for the keys they hold
+ * @param previous the router that this one replaces: tables are updated instead of rebuilt
+ * @param keyed of another router of the same thread, with the same endpoints: they route by key as one
  */
 export function createRouter(
   policy: RoutingPolicy,
@@ -28,20 +25,18 @@ export function createRouter(
   random: () => number,
   context: RouterContext,
   previous?: Router,
+  keyed?: KeyedRouting,
 ): Router {
   const indexOf = finderOf(endpoints.map((endpoint) => endpoint.instanceId));
   const isKeyed = policy === 'keyed' || policy === 'same-instance';
-  const keyed = isKeyed
-    ? createKeyedState(endpoints, previous === undefined ? undefined : keyedStates.get(previous))
-    : null;
-  const router: Router = {
+  const routing = isKeyed ? (keyed ?? new KeyedRouting(endpoints, previous?.keyed ?? undefined)) : null;
+  return {
     endpoints,
+    keyed: routing,
     active: activeIndices(endpoints),
-    choose: chooserOf(policy, endpoints, random, context, keyed, indexOf),
+    choose: chooserOf(policy, endpoints, random, context, routing, indexOf),
     indexOf,
   };
-  if (keyed !== null) keyedStates.set(router, keyed);
-  return router;
 }
 
 /** Up to so many ids are gone through one by one: no more than one look into a map costs, and most often less. */
@@ -64,7 +59,7 @@ function chooserOf(
   endpoints: readonly RouterEndpoint[],
   random: () => number,
   context: RouterContext,
-  keyed: KeyedState | null,
+  keyed: KeyedRouting | null,
   indexOf: (instanceId: number) => number,
 ): Choose {
   switch (policy) {
@@ -77,9 +72,9 @@ function chooserOf(
     case 'same-machine-as-origin':
       return chooseOnOriginMachine(endpoints, random, context);
     case 'keyed':
-      return chooseKeyed(keyed ?? createKeyedState(endpoints));
+      return (flowKey) => (keyed as KeyedRouting).choose(flowKey);
     case 'same-instance':
-      return chooseSameInstance(chooseKeyed(keyed ?? createKeyedState(endpoints)), context, indexOf);
+      return chooseSameInstance(keyed as KeyedRouting, context, indexOf);
     case 'explicit':
     case 'all':
       return () => -1;
@@ -104,7 +99,7 @@ function chooseOnOriginMachine(
 
 /** The endpoint that the chain met last, draining or not; else by key. */
 function chooseSameInstance(
-  byKey: Choose,
+  byKey: KeyedRouting,
   context: RouterContext,
   indexOf: (instanceId: number) => number,
 ): Choose {
@@ -113,6 +108,6 @@ function chooseSameInstance(
       const index = indexOf(context.provenance[i] ?? 0);
       if (index >= 0) return index;
     }
-    return byKey(flowKey);
+    return byKey.choose(flowKey);
   };
 }

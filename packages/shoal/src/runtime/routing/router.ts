@@ -1,4 +1,5 @@
 import type { InstanceId, Key, MachineId } from '../../model/index.ts';
+import type { KeyedRouting } from './keyed.ts';
 
 /** An instance that a route leads to, as the sending thread sees it. */
 export interface RouterEndpoint {
@@ -12,11 +13,22 @@ export interface RouterEndpoint {
   readonly isDraining: boolean;
   /** Messages waiting or in service, as far as the sender knows; 0: idle. Called on the hot path. */
   queueLength(): number;
-  /**
-   * Whether it holds state of a key. Asked only where the key has moved to another endpoint since, or this one is
-   * draining. Absent: it holds none.
-   */
-  holds?(key: Key): boolean;
+  /** Absent: its type keeps no states by key. */
+  readonly keys?: EndpointKeys;
+}
+
+/** The keys of an endpoint, and what the sending thread has sent it. */
+export interface EndpointKeys {
+  /** By bucket: keys that it holds or has on their way to others (`HeldKeys`). Written there, read here. */
+  readonly held: Uint32Array;
+  /** Position of the next message that this thread sends there. */
+  next(): number;
+  /** Whether the message at a position, one of a bucket, has ended there. */
+  hasEnded(position: number, bucket: number): boolean;
+  /** Flow key and position of whatever this thread has sent there and has not ended, oldest first. */
+  eachPending(visit: (flowKey: Key, position: number) => void): void;
+  /** Sees what other threads have sent there. */
+  look(): void;
 }
 
 /**
@@ -43,6 +55,8 @@ export interface Router {
   choose(flowKey: Key): number;
   /** Index of an instance, draining or not; -1 if it is no endpoint. For `options.to`, under any policy. */
   indexOf(instanceId: number): number;
+  /** Of policies that route by key; null for others. */
+  readonly keyed: KeyedRouting | null;
 }
 
 /** The part of a {@link Router} that differs from policy to policy. */

@@ -17,6 +17,7 @@ import {
 import { createLaneMemory, LaneReader, LaneWriter } from '../../transport/index.ts';
 import { createContext, type Log } from '../context.ts';
 import { Instance } from '../instance.ts';
+import { createHeldKeys } from '../keyed-states.ts';
 import { createMessageBlocks, MessageIds } from '../message-ids.ts';
 import { type LiveEndpoint, publishedQueueLength, Route } from '../route.ts';
 import { createInstanceBlock, createThreadBlock, viewThreadBlock } from '../shared-block.ts';
@@ -70,7 +71,8 @@ export async function startByHand(
   const hosted = placement.flatMap((names, at) => names.map((name) => ({ name, thread: threads[at]! })));
   const instances = hosted.map(({ name, thread }, at) => {
     const msu = typeOf(name);
-    return new Instance(thread, instanceId(at + 1), msu, createInstanceBlock(msu));
+    const heldKeys = msu.state === 'keyed' ? createHeldKeys() : null;
+    return new Instance(thread, instanceId(at + 1), msu, createInstanceBlock(msu), heldKeys);
   });
   for (const thread of threads) {
     for (const edge of graph.edges)
@@ -120,6 +122,7 @@ export async function startByHand(
         writer: way?.writer ?? null,
         bell: way?.bell ?? null,
         queueLength,
+        keys: null,
       };
     };
     for (const route of thread.routes.values()) {
