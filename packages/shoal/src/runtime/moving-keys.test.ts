@@ -356,7 +356,7 @@ for (const moves of [true, false]) {
         );
         if (moves) for (const id of machine.draining) assert.equal(machine.held.get(id)?.size, 0);
       }),
-      { numRuns: 12, includeErrorInReport: true },
+      { numRuns: 12, includeErrorInReport: true, endOnFailure: true },
     );
   });
 }

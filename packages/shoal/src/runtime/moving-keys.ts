@@ -14,8 +14,9 @@
  *     One case needs no counting: what a sender sent here goes on to the owner, and nobody else holds keys of the bucket.
  *     A sender then goes to the owner next, and finds there that what was passed on is served first.
  * I3. A message that is passed on among those that hold keys of its bucket goes from the first of them, by id, to the next,
- *     and from the last to the owner, who handles it; it begins anew only where it meets a newer table. So it comes to an
- *     end. The owner, too, asks them first, where a message was not sent to it as the owner.
+ *     and from the last to the owner, who handles it; behind whatever of its bucket is still on its way. The owner, too,
+ *     asks them first, where a message was not sent to it as the owner. It comes to an end because tables come one at a
+ *     time (I3 of `agent-links.ts`): with several under way it may take a detour more.
  * I4. A state that cannot be moved (its export throws, it is too large, there is no room) stays where it is. One that has
  *     left its instance is never refused.
  */
