@@ -18,6 +18,7 @@ const tinyPlan: Plan = {
   onsets: 1,
   onsetBeforeMs: 500,
   onsetAttackMs: 500,
+  durationMaxMs: 60_000,
 };
 /** A few milliseconds each, but said to burn 100: the attack is there, and hurts nobody who tests beside us. */
 const hostile = { path: `/search?q=${'a'.repeat(16)}+`, characters: 17, costMs: 100 };

@@ -1,10 +1,10 @@
 // npm run demo [-- --quick] [-- --json FILE] [-- --html FILE]
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { LabError } from '../lab-error.ts';
-import { fullPlan, quickPlan } from './plan.ts';
+import { fullPlan, type Plan, quickPlan } from './plan.ts';
 import { renderReport } from './report.ts';
 import { judge } from './requirements.ts';
 import type { DemoResult } from './result.ts';
@@ -12,6 +12,8 @@ import { runDemo, type Screen } from './run-demo.ts';
 import type { DemoServer } from './servers.ts';
 import { introduction, requirementLines, table, verdict } from './terminal.ts';
 
+/** Where the report is written, unless it is said. */
+const reportFile = 'tmp/demo-report.html';
 const usage = 'usage: npm run demo [-- --quick] [--json FILE] [--html FILE]';
 /** Generators that were later than this (99th percentile) did not send the load that was asked for. */
 const lagMaxMs = 50;
@@ -49,9 +51,27 @@ function readArguments(): Arguments {
   }
 }
 
+/** The path of a file that is written at the end. Better to hear now than after minutes that it cannot be. */
+function writable(option: string, file: string): string {
+  const whole = path.resolve(file);
+  try {
+    closeSync(openSync(whole, 'a'));
+  } catch (error) {
+    throw new LabError(
+      `${option} ${file} cannot be written: ${(error as Error).message}. Give another file.`,
+    );
+  }
+  return whole;
+}
+
 /** What makes the figures worth little, if anything does. */
-function warnings(result: DemoResult): string[] {
+function warnings(result: DemoResult, plan: Plan): string[] {
   const found: string[] = [];
+  if (result.durationMs > plan.durationMaxMs) {
+    found.push(
+      `The run took longer than the ${plan.durationMaxMs / 1_000} s that it is meant to take at most.`,
+    );
+  }
   const lagMs = Math.max(...Object.values(result.deployments).map((figures) => figures.generatorLagP99Ms));
   if (lagMs > lagMaxMs) {
     found.push(
@@ -72,6 +92,9 @@ function warnings(result: DemoResult): string[] {
 async function main(): Promise<void> {
   const options = readArguments();
   const plan = options.quick === true ? quickPlan : fullPlan;
+  if (options.html === undefined) mkdirSync(path.dirname(reportFile), { recursive: true });
+  const html = writable('--html', options.html ?? reportFile);
+  const json = options.json === undefined ? null : writable('--json', options.json);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-demo-'));
   const running = new Set<DemoServer>();
   const stop = (): void => {
@@ -85,11 +108,9 @@ async function main(): Promise<void> {
     screen.say(`${introduction(plan)}\n`);
     const result = await runDemo({ plan, place: { folder }, screen, running });
     const requirements = judge(result.deployments.shoal!);
-    const html = path.resolve(options.html ?? 'tmp/demo-report.html');
-    mkdirSync(path.dirname(html), { recursive: true });
     writeFileSync(html, renderReport(result, plan, requirements));
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
-    for (const warning of warnings(result)) screen.say(`${warning}\n`);
+    if (json !== null) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    for (const warning of warnings(result, plan)) screen.say(`${warning}\n`);
     screen.say(`${table(result)}\n\nWhat Shoal must show:\n${requirementLines(requirements)}\n`);
     screen.say(`${verdict(result)}\n\nreport: ${html}`);
   } finally {

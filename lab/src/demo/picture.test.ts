@@ -5,7 +5,7 @@ import { fullPlan, quickPlan } from './plan.ts';
 import { renderReport } from './report.ts';
 import { judge } from './requirements.ts';
 import type { DemoResult, DeploymentFigures, KindFigures, SecondFigures } from './result.ts';
-import { table, timeline, verdict } from './terminal.ts';
+import { introduction, table, timeline, verdict } from './terminal.ts';
 
 const kind: KindFigures = {
   successRatio: 0.875,
@@ -103,6 +103,13 @@ test('the terminal shows a column a second, and every phase of every deployment'
   assert.equal(lines.length, 2 + 8);
   assert.match(lines[2] ?? '', /monolith +before +87\.5 % +1\.0 +5\.0 +10\.0 %/);
   assert.match(verdict(result), /monolith 87\.5 %, shoal 87\.5 %\. The run took 1 min 45 s/);
+});
+
+test('a newcomer is told what is going to happen, and how long it takes', () => {
+  assert.match(introduction(quickPlan), /less than 2 minutes/);
+  assert.doesNotMatch(introduction(quickPlan), /more onsets/);
+  assert.match(introduction(fullPlan), /Then 8 more onsets[\s\S]*less than 7 minutes/);
+  for (const line of introduction(fullPlan).split('\n')) assert.ok(line.length <= 80, line);
 });
 
 test('no line of timeline and table is longer than the terminal', () => {

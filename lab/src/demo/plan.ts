@@ -26,6 +26,8 @@ export interface Plan {
   /** An onset on a fresh process: honest load, then so much attack. */
   readonly onsetBeforeMs: number;
   readonly onsetAttackMs: number;
+  /** The whole run is meant to be over in so long, building apart. */
+  readonly durationMaxMs: number;
 }
 
 export const quickPlan: Plan = {
@@ -36,6 +38,7 @@ export const quickPlan: Plan = {
   onsets: 1,
   onsetBeforeMs: 2_500,
   onsetAttackMs: 2_500,
+  durationMaxMs: 120_000,
 };
 
 export const fullPlan: Plan = {
@@ -46,6 +49,7 @@ export const fullPlan: Plan = {
   onsets: 5,
   onsetBeforeMs: 3_000,
   onsetAttackMs: 3_000,
+  durationMaxMs: 420_000,
 };
 
 /** Honest requests per second: of both kinds together, Poisson. Bounded by what two cores also have to generate. */

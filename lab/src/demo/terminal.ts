@@ -27,10 +27,16 @@ function bar(ratio: number): string {
 /** What is going to happen. */
 export function introduction(plan: Plan): string {
   const { before, after } = plan.durations;
-  return `The same HTTPS service three times, one after the other, on the same cores: as one Node process (monolith),
-as two under node:cluster, and as Shoal. Each serves the same honest clients: calm for ${seconds(plan.warmMs + before)}, under an
-attack of searches worth 1.3 cores for ${seconds(plan.durations['attack-1.3'])}, then 3 cores for ${seconds(plan.durations['attack-3'])}, then calm again for ${seconds(after)};
-Shoal until it has taken its clones back.${plan.onsets > 1 ? ` Then ${2 * (plan.onsets - 1)} more onsets of attacks on Shoal.` : ''}`;
+  const more =
+    plan.onsets > 1
+      ? `\nThen ${2 * (plan.onsets - 1)} more onsets of attacks on fresh processes of Shoal.`
+      : '';
+  return `The same HTTPS service three times, one after the other, on the same cores:
+as one Node process (monolith), as two under node:cluster, and as Shoal. Each
+serves the same honest clients: ${seconds(plan.warmMs + before)} of calm, ${seconds(plan.durations['attack-1.3'])} under an attack of searches
+worth 1.3 cores, ${seconds(plan.durations['attack-3'])} under one of 3 cores, ${seconds(after)} of calm;
+Shoal until it has taken its clones back.${more}
+All of it takes less than ${plan.durationMaxMs / 60_000} minutes.`;
 }
 
 const stepOf = (name: DeploymentName): string =>
