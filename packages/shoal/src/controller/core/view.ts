@@ -133,6 +133,8 @@ export interface CloneTrial {
 /** Why a type cannot be cloned any further just now. */
 export interface Blocked {
   readonly reason: string;
+  /** The rule whose overload cannot be cured; empty: whatever the overload. */
+  readonly rule: string;
   readonly untilMs: number;
 }
 
