@@ -22,6 +22,7 @@ import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
 import {
+  beginTrial,
   calmNeededMs,
   chooseVictim,
   enough,
@@ -161,6 +162,8 @@ export class Scaler {
     if (units.length === 0) return { cause, reason: refusalOf(rejected), rejected };
     // A dependency that is being changed: decided on when that is over.
     if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'acted';
+    // What a resource asked for goes when the resource is free, whatever the load.
+    if (cause.overload.rule !== 'limited-resource') beginTrial(type, this.#count(type), nowMs);
     rememberClone(type, policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
