@@ -762,6 +762,42 @@ test('a pool that a type fills is relieved on another process, once on each, and
   assert.deepEqual(places(), ['a/main'], 'and taken back');
 });
 
+test('a resource that no clone here can relieve neither keeps a type from being cloned for its deadline, nor delays it', () => {
+  const app = graph(
+    [
+      msu('io', { isEntry: true, execution: 'async', state: 'pinned' }),
+      msu('work', { deadlineMs: 100, resources: [{ name: 'descriptors', limit: 0 }] }),
+    ],
+    ['io>work'],
+  );
+  const run = control({
+    graph: app,
+    deployment: deployment({ a: { main: [['io'], ['work']] } }),
+    machines: { a: { cores: 8 } },
+    seed: 3,
+  });
+  run.cluster.process('a/main').resourceLimits.set('descriptors', 1_000);
+  for (const instance of run.cluster.serving('work')) instance.resources = { descriptors: 450 };
+  const onsetMs = 10_100;
+  load(
+    run,
+    'bursts',
+    (nowMs) => (nowMs > onsetMs ? 200 : nowMs % 500 < 10 ? 400 : 0),
+    () => 40,
+  );
+  run.cluster.run(10_000);
+  const rules = run.core
+    .decisions()
+    .map(({ cause, outcome }) => [outcome, cause.kind === 'overload' ? cause.overload.rule : cause.kind]);
+  assert.deepEqual(rules, [
+    ['refused', 'limited-resource'],
+    ['done', 'deadline'],
+  ]);
+  run.cluster.run(20_000);
+  const [next] = cloned(run.core.decisions()).slice(1);
+  assert.ok((next?.atMs ?? Number.NaN) - onsetMs < 500, 'nor does it keep it waiting when its queue grows');
+});
+
 test('people add, clone, move and remove by the same four operators', () => {
   const run = threeMachines(5);
   const outcomes = load(

@@ -77,8 +77,8 @@ export const flapMemoryMs = 1_800_000;
 export const flapsFree = 4;
 /** How long after a clone it is judged whether the load had really changed. */
 export const hindsightMs = 10_000;
-/** Standard deviations by which a mean must differ, before a load is said to have changed: bursts are what deviates. */
-export const changeDeviations = 4;
+/** Standard deviations by which a mean must differ, before a load is said to have changed: a burst is what made it be looked at. */
+export const changeDeviations = 6;
 /** And the part of an instance by which it must have grown. */
 export const changeMin = 0.1;
 /** Standard deviations by which the load of a calm time is reckoned higher than it was. */

@@ -298,7 +298,7 @@ export class ControllerCore {
     const type = this.#parts.monitor.type(msu);
     const waitMs = Math.min(failureRetryMaxMs, blockedRetryMs * 2 ** type.failures);
     type.failures++;
-    type.blocked = { reason: problem, untilMs: nowMs + waitMs };
+    type.blocked = { reason: problem, rule: '', untilMs: nowMs + waitMs };
   }
 
   #newInstanceId(): InstanceId {

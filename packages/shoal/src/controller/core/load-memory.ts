@@ -28,6 +28,11 @@ export class LoadMemory {
     return this.#weightMs > 0 ? this.#sumMs / this.#weightMs : 0;
   }
 
+  /** The mean, as low as it may be in truth: lower by so many standard deviations. */
+  least(deviations: number): number {
+    return Math.max(0, this.mean - deviations * this.deviationOver(this.#weightMs));
+  }
+
   /** Standard deviation of the mean over `spanMs`, by how much the figures differ from each other. */
   deviationOver(spanMs: number): number {
     if (this.#weightMs === 0) return 0;

@@ -38,12 +38,17 @@ export function rememberLoad(type: TypeView, load: number, forMs: number): void 
   if (type.calmSinceMs >= 0) type.calmLoad.add(load, forMs);
 }
 
-/** A clone was decided on. Whether it undoes a recent reclaim is remembered; what it was made for is seen later. */
-export function rememberClone(type: TypeView, policy: ControllerPolicy, nowMs: number): void {
+/** A clone was decided on for the load: what it was made for is seen later. */
+export function beginTrial(type: TypeView, count: number, nowMs: number): void {
   const { load } = type;
   const isKnown = load.knownMs >= hindsightMs;
-  const before = { load: load.mean, burst: changeDeviations * load.deviationOver(hindsightMs) + changeMin };
-  type.trial ??= { atMs: nowMs, before: isKnown ? before : null, since: new LoadMemory() };
+  const most = load.mean + changeDeviations * load.deviationOver(hindsightMs) + changeMin;
+  const before = { most, least: load.least(calmDeviations) };
+  type.trial ??= { atMs: nowMs, count, before: isKnown ? before : null, since: new LoadMemory() };
+}
+
+/** A clone was decided on. Whether it undoes a recent reclaim is remembered. */
+export function rememberClone(type: TypeView, policy: ControllerPolicy, nowMs: number): void {
   if (nowMs - type.lastReclaimMs > flapCalmTimes * calmNeededMs(type, policy)) return;
   // A reclaim is blamed once.
   type.lastReclaimMs = Number.NEGATIVE_INFINITY;
@@ -56,9 +61,11 @@ function judgeTrial(type: TypeView, nowMs: number): void {
   const { trial } = type;
   if (trial === null || nowMs - trial.atMs < hindsightMs) return;
   type.trial = null;
-  const { before, since } = trial;
-  const isBurst = before !== null && since.mean < before.load + before.burst;
-  type.madeFor = { load: isBurst ? before.load : since.mean, atMs: nowMs };
+  const { before, since, count } = trial;
+  // Where nothing is known of before, it may have been either.
+  const load =
+    before === null ? since.least(calmDeviations) : since.mean < before.most ? before.least : since.mean;
+  type.madeFor = { load, atMs: nowMs, tooFew: count };
 }
 
 /** The load of the present calm, as high as it may be in truth. */
@@ -68,11 +75,12 @@ function calmLoadMax({ calmLoad }: TypeView): number {
 
 /** How many are enough: with less load than the clones were made for, what the load needs; else, what its bursts need, too. */
 export function enough(type: TypeView, nowMs: number): number {
-  const { madeFor, demand } = type;
+  const { madeFor, demand, calmLoad } = type;
   const load = calmLoadMax(type);
   if (madeFor === null || nowMs - madeFor.atMs > flapMemoryMs || load < lessLoadShare * madeFor.load)
     return sufficient(Math.max(load, demand));
-  return Math.max(sufficient(demand), Math.ceil(madeFor.load + burstSpare * Math.sqrt(madeFor.load)));
+  const usual = Math.max(madeFor.load, calmLoad.mean);
+  return Math.max(sufficient(demand), madeFor.tooFew + 1, Math.ceil(usual + burstSpare * Math.sqrt(usual)));
 }
 
 /** Updates since when the type could do with one instance less. */

@@ -75,8 +75,9 @@ export class Repair {
     const isStarting = nowMs - this.#startedAtMs < startGraceMs;
     const waitMs = type.isLossConfirmed ? 0 : repairAfterMs;
     if (nowMs - type.deficitSinceMs < waitMs || (isStarting && !type.isLossConfirmed)) return;
-    if (executor.isBusy(name) || (type.blocked !== null && nowMs < type.blocked.untilMs)) return;
-    if (nowMs < type.restsUntilMs) return;
+    const { blocked } = type;
+    const isBlocked = blocked !== null && blocked.rule === '' && nowMs < blocked.untilMs;
+    if (executor.isBusy(name) || isBlocked || nowMs < type.restsUntilMs) return;
     // Processes that die are not deaths of the type: what went with one may be placed anew once in any case.
     const { intensity, periodMs } = type.msu.restart;
     type.repairsAtMs = type.repairsAtMs.filter((atMs) => nowMs - atMs < periodMs);
@@ -97,7 +98,11 @@ export class Repair {
     );
     if (units.flat().some((planned) => executor.isBusy(planned.msu))) return;
     if (units.length === 0) {
-      type.blocked = { reason: rejected[0]?.reason ?? 'no process reports', untilMs: nowMs + repairAfterMs };
+      type.blocked = {
+        reason: rejected[0]?.reason ?? 'no process reports',
+        rule: '',
+        untilMs: nowMs + repairAfterMs,
+      };
       // A clone that finds no place any more is not missed until there is overload again.
       if (!isBelowFloor) type.committed = Math.max(type.floor, type.instances.size);
       if (type.refusalsLogged.has('repair')) return;

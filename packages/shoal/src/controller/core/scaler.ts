@@ -22,6 +22,7 @@ import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
 import {
+  beginTrial,
   calmNeededMs,
   chooseVictim,
   enough,
@@ -33,9 +34,11 @@ import {
 import { size } from './sizing.ts';
 import type { InstanceView, ProcessKey, TypeView } from './view.ts';
 
+type OverloadCause = Extract<Cause, { kind: 'overload' }>;
+
 /** Why a type that needs more gets none. */
 interface Refusal {
-  readonly cause: Cause;
+  readonly cause: OverloadCause;
   readonly reason: string;
   readonly rejected: readonly Rejection[];
 }
@@ -84,7 +87,7 @@ export class Scaler {
         refusal = null;
         break;
       }
-      // What stands in the way of one cure may not stand in that of another: the first refusal is told.
+      // The first refusal is told.
       if (answer !== 'enough') refusal ??= answer;
     }
     if (refusal !== null) this.#refuse(type, refusal, nowMs);
@@ -113,8 +116,8 @@ export class Scaler {
     const sizing = size(type, figures, overload, policy, ordered, nowMs);
     if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return 'enough';
     type.isOverloaded = true;
-    if (type.blocked !== null && nowMs < type.blocked.untilMs) return 'enough';
-    const cause: Cause = { kind: 'overload', overload, figures: { ...figures, ...sizing } };
+    if (isBlocked(type, overload, nowMs)) return 'enough';
+    const cause: OverloadCause = { kind: 'overload', overload, figures: { ...figures, ...sizing } };
     const refused = (reason: string): Refusal => ({ cause, reason, rejected: [] });
     if (sizing.wanted <= sizing.count)
       return refused(`it has its maximum of ${type.msu.instancesMax} instances`);
@@ -153,12 +156,14 @@ export class Scaler {
     return null;
   }
 
-  #clone(type: TypeView, cause: Cause, request: PlacementRequest, nowMs: number): Refusal | 'acted' {
+  #clone(type: TypeView, cause: OverloadCause, request: PlacementRequest, nowMs: number): Refusal | 'acted' {
     const { executor, placer, budget, log, policy } = this.#parts;
     const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
     if (units.length === 0) return { cause, reason: refusalOf(rejected), rejected };
     // A dependency that is being changed: decided on when that is over.
     if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'acted';
+    // What a resource asked for goes when the resource is free, whatever the load.
+    if (cause.overload.rule !== 'limited-resource') beginTrial(type, this.#count(type), nowMs);
     rememberClone(type, policy, nowMs);
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
@@ -171,7 +176,7 @@ export class Scaler {
   }
 
   #refuse(type: TypeView, { cause, reason, rejected }: Refusal, nowMs: number): void {
-    type.blocked = { reason, untilMs: nowMs + blockedRetryMs };
+    type.blocked = { reason, rule: cause.overload.rule, untilMs: nowMs + blockedRetryMs };
     // The figures in a reason change all the time; the reason does not.
     const kind = reason.replaceAll(/[\d.]+/g, '#');
     const loggedAtMs = type.refusalsLogged.get(kind) ?? Number.NEGATIVE_INFINITY;
@@ -219,6 +224,11 @@ export class Scaler {
     type.committed = Math.max(type.floor, Math.min(type.committed, count - victims.length));
     executor.remove(decisionId, type.msu.name, victims, nowMs);
   }
+}
+
+/** What stands in the way of one cure may not stand in that of another. */
+function isBlocked({ blocked }: TypeView, { rule }: Overload, nowMs: number): boolean {
+  return blocked !== null && nowMs < blocked.untilMs && (blocked.rule === '' || blocked.rule === rule);
 }
 
 /** The most common reason; the places that were only unreachable do not count if there are others. */

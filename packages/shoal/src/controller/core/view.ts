@@ -125,14 +125,18 @@ export interface MachineView {
 /** A clone that is being judged. */
 export interface CloneTrial {
   readonly atMs: number;
-  /** Mean of the load before, and what a mean of `hindsightMs` may exceed it by without a change. Null: too little is known. */
-  readonly before: { readonly load: number; readonly burst: number } | null;
+  /** The count before. */
+  readonly count: number;
+  /** Of the load before: the most that a mean of `hindsightMs` may be without a change; and the least it was. Null: not known. */
+  readonly before: { readonly most: number; readonly least: number } | null;
   readonly since: LoadMemory;
 }
 
 /** Why a type cannot be cloned any further just now. */
 export interface Blocked {
   readonly reason: string;
+  /** The rule whose overload cannot be cured; empty: whatever the overload. */
+  readonly rule: string;
   readonly untilMs: number;
 }
 
@@ -156,8 +160,8 @@ export interface TypeView {
   lastFlapMs: number;
   /** The last clone, until it is known whether the load had changed: the load before it, and since. */
   trial: CloneTrial | null;
-  /** The load for which the last clones were made, and when. */
-  madeFor: { readonly load: number; readonly atMs: number } | null;
+  /** The load for which the last clones were made, when, and the count that was too small for it. */
+  madeFor: { readonly load: number; readonly atMs: number; readonly tooFew: number } | null;
   blocked: Blocked | null;
   /** Additions that failed, in a row. */
   failures: number;
