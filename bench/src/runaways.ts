@@ -5,14 +5,31 @@
  *
  * Not measured: how long a supervisor takes to start a process again, and what the kinds cost other threads.
  */
-import { startRunaways } from 'shoal/internal/runaways';
 import { type Benchmark, printTable, reportOthers, watchOthers, writeRows } from './report.ts';
+
+/** What test support of the package tells of its app of runaways; it is not part of what the package ships. */
+interface Runaways {
+  readonly names: readonly string[];
+  end(name: string): Promise<{
+    readonly outcome: unknown;
+    readonly behind: unknown;
+    readonly overrunMs: number;
+    readonly endedWith: string;
+  }>;
+  close(): Promise<void>;
+}
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const support = new URL(`runtime/test-apps/runaways.${extension}`, import.meta.resolve('shoal'));
 
 /** What is promised, on a machine that is not overloaded. */
 const overrunMaxMs = 500;
 
 export const runaways: Benchmark = async ({ jsonFile, tiny }) => {
   const othersShareSince = watchOthers();
+  const { startRunaways } = (await import(support.href)) as {
+    startRunaways(few: boolean): Promise<Runaways>;
+  };
   const runs = await startRunaways(tiny === true);
   const rows = [];
   try {
