@@ -193,10 +193,14 @@ test('a call is answered within `timeoutMs`, whatever its function does', async 
   assert.equal(await failure(never()), 'SHOAL_CALL_FAILED timeout');
 });
 
-test('a call whose thread is lost fails, and the others are answered by the next thread', async () => {
+test('a call whose thread is lost fails, and each of the others ends too', async () => {
   const exit = await open('exit', { deadlineMs: 0 });
-  const reasons = await Promise.all([failure(exit()), failure(exit()), failure(exit())]);
-  assert.deepEqual([...new Set(reasons)], ['SHOAL_CALL_FAILED thread-lost']);
+  const [first, ...others] = await Promise.all([failure(exit()), failure(exit()), failure(exit())]);
+  assert.equal(first, 'SHOAL_CALL_FAILED thread-lost');
+  // Where threads take seconds to start, the controller has put another instance in place of this one meanwhile, and
+  // what still waits here is refused when it is removed.
+  const ends = ['SHOAL_CALL_FAILED thread-lost', 'SHOAL_OVERLOADED stopping'];
+  for (const other of others) assert.ok(ends.includes(other), other);
 });
 
 test('of more calls than can wait each is answered or refused, once', async () => {
