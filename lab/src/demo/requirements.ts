@@ -23,11 +23,16 @@ function phase(figures: DeploymentFigures, name: PhaseFigures['name']): PhaseFig
  */
 const fairShare = ({ available, asked }: SearchCores): number => Math.max(0, Math.min(1, available / asked));
 /**
- * So much of the fair share must be served. Not all: a search costs more beside others than when it was calibrated alone,
- * and who is refused is a matter of chance, in a quick run of some 120 searches. A server that uses one core of two has
- * half, one that refuses everything nothing.
+ * So much of the fair share must be served. Not all: a search costs more beside others than when it was calibrated alone.
+ * A server that uses one core of two has half, one that refuses everything nothing.
  */
 const fairShareRatioMin = 2 / 3;
+
+/** The least ratio of served searches, less two standard errors: who is refused is a matter of chance, and a quick run has some 110. */
+function leastServed(cores: SearchCores, sent: number): number {
+  const ratio = fairShareRatioMin * fairShare(cores);
+  return ratio - 2 * Math.sqrt((ratio * (1 - ratio)) / sent);
+}
 
 /** Requests that were neither answered nor refused: left to time out, or broken. */
 const lost = (kind: KindFigures): number => kind.timedOut + kind.failed;
@@ -53,7 +58,7 @@ export function judge(figures: DeploymentFigures): readonly Requirement[] {
   }
   const first = figures.firstCloneServingMs;
   const { available, asked } = figures.searchCores;
-  const fair = fairShare(figures.searchCores);
+  const least = leastServed(figures.searchCores, strong.regex.sent);
   requirements.push(
     {
       text: 'attack-1.3: honest regex ≥ 99 % success',
@@ -61,9 +66,9 @@ export function judge(figures: DeploymentFigures): readonly Requirement[] {
       isMet: medium.regex.successRatio >= 0.99,
     },
     {
-      text: `attack-3: honest regex ≥ ⅔ of its share of the cores (${(100 * fairShareRatioMin * fair).toFixed(1)} %)`,
+      text: `attack-3: honest regex ≥ ⅔ of its share of the cores, less 2 standard errors (${(100 * least).toFixed(1)} %)`,
       measured: `${percent(strong.regex.successRatio)}; cores for searches ${available.toFixed(2)}, asked ${asked.toFixed(2)}`,
-      isMet: strong.regex.successRatio >= fairShareRatioMin * fair,
+      isMet: strong.regex.successRatio >= least,
     },
     {
       text: 'attack-3: p99 of a refusal ≤ 200 ms',
