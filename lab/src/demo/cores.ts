@@ -1,5 +1,6 @@
 /** CPU of a deployment's cores and of its server, as the kernel counts it: seen from outside, like everything here. */
 import { readFileSync } from 'node:fs';
+import { parseProcessStat } from '../attacks/target-probe.ts';
 
 /** One look. Milliseconds, cumulative. */
 export interface CpuReading {
@@ -12,9 +13,6 @@ export interface CpuReading {
 
 /** A tick of the figures in /proc: 100 a second in every Linux that Node runs on. */
 const tickMs = 10;
-/** Fields of /proc/PID/stat after the program's name: user and system time. */
-const userField = 11;
-const systemField = 12;
 /** Fields of a core's line in /proc/stat: idle, and idle with a disk to wait for. */
 const idleField = 4;
 const diskWaitField = 5;
@@ -37,13 +35,9 @@ export function coresAllowed(pid: number): number[] {
 }
 
 function serverMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const { cpuTicks } = parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.reduce(
-    (sum, child) => sum + serverMs(Number(child)),
-    (Number(fields[userField]) + Number(fields[systemField])) * tickMs,
-  );
+  return children.reduce((sum, child) => sum + serverMs(Number(child)), cpuTicks * tickMs);
 }
 
 function idleMs(cores: readonly number[]): number {
