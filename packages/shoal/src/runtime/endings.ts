@@ -107,7 +107,7 @@ export class Endings {
       if (requester !== undefined) {
         reply.payload = payload;
         if (!requester.inbox.localReplies.push(reply)) return 'no-room';
-        thread.requestTurn();
+        thread.addReady(requester);
         return null;
       }
       way = thread.replyWays.get(request.sender);

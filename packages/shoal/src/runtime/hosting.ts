@@ -345,8 +345,9 @@ export class Hosting {
     const log: Log = (level, text, fields = {}) =>
       this.#post({ kind: 'log', level, msu: body.msu, instanceId: body.instanceId, text, fields });
     const live = createContext(instance, log, body.counterNames);
-    instance.handlers = (await msu.create(live.context)) as Instance['handlers'];
-    checkHandlers(graph, instance.handlers);
+    const handlers = (await msu.create(live.context)) as Instance['handlers'];
+    checkHandlers(graph, handlers);
+    instance.handlers = handlers;
     this.#hosted.set(body.instanceId, { instance, live });
     // There may be a newer table by now.
     this.#giveOwners(instance);

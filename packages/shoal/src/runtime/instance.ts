@@ -87,9 +87,13 @@ export class Instance {
   current: Envelope | null = null;
   inProgress = 0;
   isDraining = false;
+  /** It is on its thread's list of those with something in their inboxes. Kept by {@link ThreadRuntime}. */
+  isReady = false;
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
-  handlers: AnyHandlers = {} as AnyHandlers;
+  #handlers: AnyHandlers = {} as AnyHandlers;
+  /** Of {@link handlers} those of the in-ports, by the position of the port. */
+  #portHandlers: readonly AnyHandler[] = [];
   /** Of a keyed type. */
   readonly keys: MovingKeys | null;
   readonly ports: readonly LivePort[];
@@ -130,6 +134,16 @@ export class Instance {
       replyCodec: port.reply === null ? null : createCodec(port.reply),
       isConnection: port.message.kind === 'connection',
     }));
+  }
+
+  /** What the type's create() has returned; set once. */
+  get handlers(): AnyHandlers {
+    return this.#handlers;
+  }
+
+  set handlers(handlers: AnyHandlers) {
+    this.#handlers = handlers;
+    this.#portHandlers = this.ports.map(({ name }) => handlers[name] as AnyHandler);
   }
 
   // ── taking events ────────────────────────────────────────────────────────────────────────────────────────
@@ -210,12 +224,12 @@ export class Instance {
         return this.endings.fail(message, lane, index, decodeError, error);
       }
     }
-    const handler = this.handlers[port.name] as AnyHandler;
+    const handler = this.#portHandlers[message.port] as AnyHandler;
     thread.enter(this.id, startedAt);
     this.current = message;
     let result: unknown;
     try {
-      result = handler.call(this.handlers, message.payload, message);
+      result = handler.call(this.#handlers, message.payload, message);
     } catch (error) {
       this.current = null;
       this.#account(startedAt, 0);
@@ -255,7 +269,7 @@ export class Instance {
     if (!this.inbox.passedOn.push(envelope)) return false;
     this.waiting++;
     this.stats[InstanceFloat.localAccepted] = (this.stats[InstanceFloat.localAccepted] as number) + 1;
-    this.thread.requestTurn();
+    this.thread.addReady(this);
     return true;
   }
 
@@ -370,6 +384,7 @@ export class Instance {
 
   #hold(service: InService): InService {
     this.#inService.add(service);
+    this.thread.noteMayExpire();
     this.#setInProgress(this.inProgress + 1);
     return service;
   }
@@ -509,7 +524,7 @@ export class Instance {
     event.enqueuedAtMs = this.thread.nowMs;
     this.inbox.local.pushAlways(event);
     this.waiting++;
-    this.thread.requestTurn();
+    this.thread.addReady(this);
   }
 
   /** Something here may have waited too long before long: a request for its reply, or a message for its handler. */

@@ -56,7 +56,7 @@ export class Notices {
       if (local.handlers.onError === undefined) return true;
       const { localReplies } = local.inbox;
       if (localReplies.length >= localReplies.max - reserve || !localReplies.push(notice)) return false;
-      thread.requestTurn();
+      thread.addReady(local);
       return true;
     }
     const way = thread.replyWays.get(upstream);

@@ -177,7 +177,7 @@ export class Outbox {
       if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
       local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
-      thread.requestTurn();
+      thread.addReady(local);
       return 'accepted';
     }
     const writer = endpoint.writer as LaneWriter;
@@ -245,6 +245,7 @@ export class Outbox {
     const expiresAtMs =
       route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
     const correlation = this.#pending.add({ onReply, cause, route }, expiresAtMs);
+    this.#thread.noteMayExpire();
     let accepted: Acceptance;
     if (correlation === 0) {
       accepted = this.#refuse('too-many-requests');

@@ -55,10 +55,18 @@ export class ThreadRuntime {
   onTurnWanted: () => void = () => {};
   readonly #clock: Clock;
   readonly #scheduling: QueueOrder;
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
   readonly #due = new DueHeap();
+  /** When the first of {@link #due} is due. */
+  #dueAtMs = Number.POSITIVE_INFINITY;
   readonly #dirtyBells: Int32Array[] = [];
   readonly #observer: ThreadObserver;
   #list: readonly Instance[] = [];
+  /** Those with something in their inboxes, and perhaps others: only they are asked what comes next. */
+  readonly #ready: Instance[] = [];
+  /** Something may expire, or might have when it was last looked at. */
+  #mayExpire = false;
   #inTurn = false;
   #running = 0;
   readonly #messageIds: MessageIds;
@@ -84,6 +92,8 @@ export class ThreadRuntime {
     this.id = options.id;
     this.limits = options.limits;
     this.block = options.block;
+    this.#words = options.block.words;
+    this.#floats = options.block.floats;
     this.random = options.random;
     this.#clock = options.clock;
     this.#scheduling = options.scheduling;
@@ -114,6 +124,8 @@ export class ThreadRuntime {
   }
 
   delete(id: InstanceId): void {
+    const at = this.#ready.findIndex((instance) => instance.id === id);
+    if (at >= 0) this.#ready.splice(at, 1);
     this.instances.delete(id);
     this.#list = [...this.instances.values()];
   }
@@ -135,6 +147,7 @@ export class ThreadRuntime {
   /** Runs something in a turn after a delay. */
   after(delayMs: number, run: () => void): DueEntry {
     const entry = this.#due.add(this.time() + delayMs, run);
+    if (entry.dueAtMs < this.#dueAtMs) this.#dueAtMs = entry.dueAtMs;
     this.requestTurn();
     return entry;
   }
@@ -147,12 +160,29 @@ export class ThreadRuntime {
     if (!this.#inTurn) this.onTurnWanted();
   }
 
+  /** Something was put into the inbox of an instance. */
+  addReady(instance: Instance): void {
+    this.#noteReady(instance);
+    this.requestTurn();
+  }
+
+  #noteReady(instance: Instance): void {
+    if (instance.isReady) return;
+    instance.isReady = true;
+    this.#ready.push(instance);
+  }
+
+  /** An instance begins to wait for something that may expire: it is asked from time to time. */
+  noteMayExpire(): void {
+    this.#mayExpire = true;
+  }
+
   /** A handler of the instance begins. */
   enter(id: InstanceId, startedAtMs: number): void {
-    this.block.floats[ThreadFloat.eventStartedAt] = startedAtMs;
+    this.#floats[ThreadFloat.eventStartedAt] = startedAtMs;
     if (this.#running !== id) {
       this.#running = id;
-      Atomics.store(this.block.words, ThreadWord.running, id);
+      Atomics.store(this.#words, ThreadWord.running, id);
     }
   }
 
@@ -160,7 +190,7 @@ export class ThreadRuntime {
   #leave(): void {
     if (this.#running === 0) return;
     this.#running = 0;
-    Atomics.store(this.block.words, ThreadWord.running, 0);
+    Atomics.store(this.#words, ThreadWord.running, 0);
   }
 
   /** Marks a bell to be rung with the next batch. */
@@ -190,8 +220,8 @@ export class ThreadRuntime {
   turn(): boolean {
     this.#inTurn = true;
     const startedAt = this.tick();
-    this.block.floats[ThreadFloat.beatAt] = startedAt;
-    if (this.#due.nextDueAtMs() <= startedAt) this.#due.runDue(startedAt);
+    this.#floats[ThreadFloat.beatAt] = startedAt;
+    if (this.#dueAtMs <= startedAt) this.#runDue(startedAt);
     const isExpiryDue = startedAt >= this.#nextExpiryMs;
     if (isExpiryDue) this.#expire(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
@@ -232,25 +262,35 @@ export class ThreadRuntime {
    * between: so they are looked at regardless once in {@link expiryPeriodMs}. Answers whether it has looked.
    */
   #poll(always: boolean): boolean {
-    const bell = Atomics.load(this.block.words, ThreadWord.bell);
+    const bell = Atomics.load(this.#words, ThreadWord.bell);
     if (bell === this.#bellPolled && !always) return false;
     this.#bellPolled = bell;
     // Whoever adds up what waits here and what is in service would count what has just ended.
     this.#leave();
     const list = this.#list;
-    for (let i = 0; i < list.length; i++) (list[i] as Instance).poll();
+    for (let i = 0; i < list.length; i++) {
+      const instance = list[i] as Instance;
+      instance.poll();
+      if (!instance.inbox.isEmpty) this.#noteReady(instance);
+    }
     return true;
   }
 
   /** The instance whose next event comes first in the thread's order. */
   #pick(): Instance | null {
-    const list = this.#list;
+    const ready = this.#ready;
+    let kept = 0;
     let first: Instance | null = null;
     let least = Number.POSITIVE_INFINITY;
     // In order of time, whatever comes from now on ranks later than now. In other orders anything may come before.
     let others = this.#scheduling === 'fifo' ? this.nowMs : Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < list.length; i++) {
-      const instance = list[i] as Instance;
+    for (let i = 0; i < ready.length; i++) {
+      const instance = ready[i] as Instance;
+      if (instance.inbox.isEmpty) {
+        instance.isReady = false;
+        continue;
+      }
+      ready[kept++] = instance;
       const rank = instance.chooseNext(this.#scheduling);
       if (rank < least) {
         if (least < others) others = least;
@@ -260,21 +300,25 @@ export class ThreadRuntime {
         others = rank;
       }
     }
+    while (ready.length > kept) ready.pop();
     this.#othersRank = others;
     return first;
   }
 
+  #runDue(nowMs: number): void {
+    this.#due.runDue(nowMs);
+    this.#dueAtMs = this.#due.nextDueAtMs();
+  }
+
   #expire(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
+    if (!this.#mayExpire) return;
     for (const instance of this.#list) if (instance.mayExpire) instance.expire(nowMs);
+    this.#mayExpire = this.#list.some(({ mayExpire }) => mayExpire);
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
   nextDueAtMs(): number {
-    const due = this.#due.nextDueAtMs();
-    if (due <= this.#nextExpiryMs) return due;
-    const list = this.#list;
-    for (let i = 0; i < list.length; i++) if ((list[i] as Instance).mayExpire) return this.#nextExpiryMs;
-    return due;
+    return this.#mayExpire ? Math.min(this.#dueAtMs, this.#nextExpiryMs) : this.#dueAtMs;
   }
 }

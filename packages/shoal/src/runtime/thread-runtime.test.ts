@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type App,
+  connect,
+  defineApp,
+  defineMsu,
+  type RequestPort,
+  receives,
+  requests,
+  type SendPort,
+  sends,
+  serves,
+  value,
+} from '../model/index.ts';
+import { type ByHand, startByHand } from './test-support/by-hand.ts';
+
+const number = value<number>();
+const sinkNames = ['first', 'second', 'third'] as const;
+const threads = [['source', ...sinkNames]];
+
+/** `source` sends to three sinks, which say what they took, and asks the first for what it never answers in time. */
+function app(taken: number[]): App {
+  const sink = (name: string) =>
+    defineMsu({
+      name,
+      execution: 'async',
+      concurrency: 1,
+      in: { take: receives(number), answer: serves(number, number) },
+      create: () => ({
+        take: (payload) => {
+          taken.push(payload);
+        },
+        answer: () => new Promise<number>(() => {}),
+      }),
+    });
+  const [first, second, third] = sinkNames.map(sink) as [
+    ReturnType<typeof sink>,
+    ReturnType<typeof sink>,
+    ReturnType<typeof sink>,
+  ];
+  const source = defineMsu({
+    name: 'source',
+    out: {
+      first: sends(number),
+      second: sends(number),
+      third: sends(number),
+      ask: requests(number, number, { timeoutMs: 50 }),
+    },
+    create: () => ({}),
+  });
+  return defineApp({
+    name: 'turns',
+    msus: [source, first, second, third],
+    edges: [
+      connect(source.out.first, first.in.take),
+      connect(source.out.second, second.in.take),
+      connect(source.out.third, third.in.take),
+      connect(source.out.ask, first.in.answer),
+    ],
+  });
+}
+
+/** Without another look at the lanes: what is put into an inbox must be noticed by itself. */
+const runTurns = ({ threads: [thread] }: ByHand): void => {
+  while (thread!.turn());
+};
+
+const send = (hands: ByHand, sink: string, payload: number): void => {
+  assert.equal(hands.out<SendPort<number>>('source', sink).send(payload), 'accepted');
+};
+
+test('a thread serves its instances in the order in which their messages were accepted', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom(...sinkNames), fc.integer({ min: 0, max: 2 })), { maxLength: 60 }),
+      fc.integer({ min: 1, max: 7 }),
+      async (sent, eventsMax) => {
+        const taken: number[] = [];
+        const hands = await startByHand(app(taken), threads, { turnMaxEvents: eventsMax });
+        sent.forEach(([sink, turns], at) => {
+          hands.clock.nowMs += 1;
+          send(hands, sink, at);
+          for (let i = 0; i < turns; i++) hands.threads[0]!.turn();
+        });
+        runTurns(hands);
+        assert.deepEqual(
+          taken,
+          sent.map((_, at) => at),
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('an instance that is gone is asked for nothing more, and the others go on', async () => {
+  const taken: number[] = [];
+  const hands = await startByHand(app(taken), threads);
+  const thread = hands.threads[0]!;
+  send(hands, 'first', 1);
+  send(hands, 'second', 2);
+  send(hands, 'third', 3);
+  const second = hands.instance('second');
+  thread.delete(second.id);
+  runTurns(hands);
+  assert.deepEqual(taken, [1, 3]);
+  assert.equal(second.waiting, 1);
+});
+
+test('what an instance may not take yet waits, and is taken when it may', async () => {
+  const taken: number[] = [];
+  const hands = await startByHand(app(taken), threads);
+  const first = hands.instance('first');
+  const outcomes: string[] = [];
+  const ask = hands.out<RequestPort<number, number>>('source', 'ask');
+  ask.ask(1, ({ outcome }) => outcomes.push(outcome));
+  runTurns(hands);
+  assert.equal(first.inProgress, 1);
+  send(hands, 'first', 2);
+  for (let i = 0; i < 3; i++) hands.threads[0]!.turn();
+  assert.deepEqual(taken, []);
+  first.discard();
+  runTurns(hands);
+  assert.equal(first.inProgress, 0);
+  send(hands, 'first', 3);
+  runTurns(hands);
+  assert.deepEqual(taken, [3]);
+});
+
+test('replies, notices and timers are noticed as soon as they are in an inbox', async () => {
+  const seen: string[] = [];
+  const sink = defineMsu({
+    name: 'sink',
+    in: { double: serves(number, number), fail: receives(number) },
+    create: () => ({
+      double: (payload) => payload * 2,
+      fail: () => {
+        throw new Error('as asked');
+      },
+    }),
+  });
+  const source = defineMsu({
+    name: 'source',
+    out: { ask: requests(number, number), fail: sends(number) },
+    timers: { once: { periodMs: 0, delayMs: 5 } },
+    create: () => ({
+      once: () => {
+        seen.push('timer');
+      },
+      onError: ({ reason }) => {
+        seen.push(reason);
+      },
+    }),
+  });
+  const edges = [connect(source.out.ask, sink.in.double), connect(source.out.fail, sink.in.fail)];
+  const hands = await startByHand(defineApp({ name: 'noticed', msus: [source, sink], edges }), [
+    ['source', 'sink'],
+  ]);
+  runTurns(hands);
+
+  hands.out<RequestPort<number, number>>('source', 'ask').ask(21, (reply) => {
+    seen.push(reply.outcome === 'done' ? `reply ${reply.value}` : reply.outcome);
+  });
+  runTurns(hands);
+  assert.deepEqual(seen, ['reply 42']);
+  send(hands, 'fail', 1);
+  runTurns(hands);
+  assert.deepEqual(seen, ['reply 42', 'handler-error']);
+  hands.context('source').timers.once!.start();
+  hands.clock.nowMs += 5;
+  runTurns(hands);
+  assert.deepEqual(seen, ['reply 42', 'handler-error', 'timer']);
+});
+
+test('a thread wakes for what is due, and for what may expire only while something may', async () => {
+  // Whom it asks is elsewhere, and has no turn.
+  const hands = await startByHand(app([]), [['source', 'second', 'third'], ['first']]);
+  const thread = hands.threads[0]!;
+  runTurns(hands);
+  assert.equal(thread.nextDueAtMs(), Number.POSITIVE_INFINITY);
+
+  const ran: string[] = [];
+  thread.after(30, () => ran.push('late'));
+  thread.after(20, () => ran.push('early'));
+  assert.equal(thread.nextDueAtMs(), hands.clock.nowMs + 20);
+  hands.clock.nowMs += 20;
+  runTurns(hands);
+  assert.deepEqual(ran, ['early']);
+  assert.equal(thread.nextDueAtMs(), hands.clock.nowMs + 10);
+  hands.clock.nowMs += 10;
+  runTurns(hands);
+  assert.deepEqual(ran, ['early', 'late']);
+  assert.equal(thread.nextDueAtMs(), Number.POSITIVE_INFINITY);
+
+  const outcomes: string[] = [];
+  const askedAt = hands.clock.nowMs;
+  hands.out<RequestPort<number, number>>('source', 'ask').ask(1, ({ outcome }) => outcomes.push(outcome));
+  runTurns(hands);
+  while (outcomes.length === 0) {
+    assert.ok(thread.nextDueAtMs() <= hands.clock.nowMs + 10, 'it looks every 10 ms');
+    hands.clock.nowMs = thread.nextDueAtMs();
+    runTurns(hands);
+    assert.ok(hands.clock.nowMs < askedAt + 100);
+  }
+  assert.deepEqual(outcomes, ['timeout']);
+});
