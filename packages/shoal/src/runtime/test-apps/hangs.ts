@@ -140,7 +140,9 @@ const client = defineMsu({
         ['several', out.several],
         ['isolated', out.isolated],
       ] as const) {
-        const outcomes = await askAll(port, ['late', 'late error', 'never', 'fine', 'come late', 'fine']);
+        // What comes late comes after every limit: they need not end in one look, and a place is free after the first.
+        const outcomes = await askAll(port, ['late', 'late error', 'never', 'fine']);
+        outcomes.push(...(await askAll(port, ['come late', 'fine'])));
         log('info', 'result', { name, outcomes });
       }
       for (const name of ['never', 'never', 'never', 'never', 'fine']) {
