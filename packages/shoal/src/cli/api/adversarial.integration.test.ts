@@ -315,17 +315,27 @@ describe('the control endpoint', { timeout: 120_000 }, () => {
     const { status, body, headers } = await ask({ path: '/metrics' });
     assert.equal(status, 200);
     assert.match(String(headers['content-type']), /^text\/plain/);
-    const value = (series: RegExp): number =>
-      Number(new RegExp(`^${series.source} (\\S+)$`, 'm').exec(body)?.[1]);
+    const value = (series: RegExp, text = body): number =>
+      Number(new RegExp(`^${series.source} (\\S+)$`, 'm').exec(text)?.[1]);
     const labels = String.raw`\{[^}]*msu="work"[^}]*\}`;
     assert.ok(value(new RegExp(`shoal_messages_done_total${labels}`)) > 0, body);
-    const asker = (name: string, more: string): number =>
-      value(new RegExp(String.raw`${name}\{[^}]*msu="ask"[^}]*${more}[^}]*\}`));
+    const asker = (name: string, more: string, text = body): number =>
+      value(new RegExp(String.raw`${name}\{[^}]*msu="ask"[^}]*${more}[^}]*\}`), text);
     const sent = asker('shoal_port_sent_bytes_total', 'port="out.work"');
     assert.ok(sent > 0 && sent % 8 === 0, `${sent} bytes sent`);
     assert.ok(asker('shoal_port_received_bytes_total', 'port="out.work"') > 0, body);
     const served = value(/shoal_port_received_bytes_total\{[^}]*msu="work"[^}]*port="in.request"[^}]*\}/);
-    assert.ok(served > 0 && served <= sent, `${served} of ${sent} bytes received`);
+    // A sample reads one instance after the other, while they go on: what was received had been sent by the next one.
+    let sentLater = sent;
+    await waitUntil('more was sent', async () => {
+      sentLater = asker(
+        'shoal_port_sent_bytes_total',
+        'port="out.work"',
+        (await ask({ path: '/metrics' })).body,
+      );
+      return sentLater > sent;
+    });
+    assert.ok(served > 0 && served <= sentLater, `${served} of ${sentLater} bytes received`);
     assert.ok(asker('shoal_custom_counter', 'counter="done"') > 0, body);
     for (const name of ['orphans', 'notices_coalesced', 'notices_lost'])
       assert.equal(asker(`shoal_${name}_total`, ''), 0, name);
