@@ -3,8 +3,8 @@
  * handle, because its key is another's.
  *
  * Instances get a table in two steps, and senders after that. First all instances are told; then it is in force. In
- * between they go by the table before, but whoever loses a bucket takes no new keys in it: they are left to the new owner
- * (its heir). So never do two instances take new keys of a bucket at a time.
+ * between, whoever loses a bucket sends its messages on to the new owner at once, while those that have nothing to do with
+ * it go on sending to the former one: so never do two instances take new keys of a bucket at a time.
  */
 import type { InstanceId } from '../model/index.ts';
 import { type BucketTable, buildBucketTable, noEndpoint } from './routing/index.ts';
@@ -62,16 +62,9 @@ export class KeyOwners {
     return index === noEndpoint ? null : (this.#owners[index] as Owner);
   }
 
-  /** The table by which messages go: until this one is in force, the one before. */
-  get acting(): KeyOwners {
-    return this.#previous ?? this;
-  }
-
-  /** Until this table is in force: to whom an instance that loses a bucket leaves the keys in it that are new. */
-  heirOf(self: InstanceId, bucket: number): Owner | null {
-    if (this.#previous === null) return null;
-    const before = this.#previous.ownerOf(bucket)?.sibling.instanceId ?? self;
-    const heir = this.ownerOf(bucket);
-    return before !== self || heir?.sibling.instanceId === self ? null : heir;
+  /** To whom an instance sends on what it does not hold; itself: it handles it. */
+  ownerFor(self: InstanceId, bucket: number): Owner | null {
+    const before = this.#previous?.ownerOf(bucket) ?? null;
+    return before === null || before.sibling.instanceId === self ? this.ownerOf(bucket) : before;
   }
 }

@@ -2,7 +2,7 @@
  * What an instance of a keyed type does about keys that are, or become, another's. Everything here happens on its thread.
  *
  *   a message of a key that it does not hold, in a bucket that it does not own
- *       ──► on the round of the bucket: those that count keys of it, by their ids, and its owner last
+ *       ──► to the next instance, by id, that holds keys of the bucket, and in the end to the owner
  *   a state of a key in a bucket that it does not own, where the type exports and imports states
  *       ──► to the owner, before any later message of the key
  *
@@ -13,19 +13,26 @@
  * I2. What is on its way and is not there yet counts as held here, so that senders keep to this way and stay behind it.
  *     One case needs no counting: what a sender sent here goes on to the owner, and nobody else holds keys of the bucket.
  *     A sender then goes to the owner next, and finds there that what was passed on is served first.
- * I3. A message that is on its round, by the table that is in force, only goes up: to greater ids, and in the end to the
- *     owner, who handles it. One that is not goes down first, to the least id that counts keys (from the owner: to any), and
- *     is on its round from there. So all messages of a key pass the instances in one order, and none overtakes another.
- * I4. What is on its way when a table comes into force is none of its rounds. Later messages of its key follow it, and
- *     begin their rounds where it has gone; what is on its round is ahead of it, and follows only what went up.
- * I5. A state that cannot be moved (its export throws, it is too large, there is no room) stays where it is. One that has
+ * I3. A message that is passed on among those that hold keys of its bucket goes from the first of them, by id, to the next,
+ *     and from the last to the owner, who handles it; behind whatever of its bucket is still on its way. The owner, too,
+ *     asks them first, where a message was not sent to it as the owner. It comes to an end because tables come one at a
+ *     time (I3 of `agent-links.ts`): with several under way it may take a detour more.
+ * I4. A state that cannot be moved (its export throws, it is too large, there is no room) stays where it is. One that has
  *     left its instance is never refused.
  */
 import { type InstanceId, type Key, type LifeHandlers, ShoalError } from '../model/index.ts';
 import { doneCode, type LaneReader, type LaneWriter, shedCode } from '../transport/index.ts';
-import { type Codec, createCodec, DecodeError, EncodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
+import {
+  type Codec,
+  createCodec,
+  DecodeError,
+  EncodeError,
+  Envelope,
+  EnvelopeKind,
+  routedToHolder,
+} from '../wire/index.ts';
 import type { Instance } from './instance.ts';
-import type { KeyOwners, Owner, Sibling } from './key-owners.ts';
+import type { KeyOwners, Sibling } from './key-owners.ts';
 import { CountedStates, HeldKeys, type StatesHost } from './keyed-states.ts';
 import { bucketOf } from './routing/index.ts';
 import { InstanceFloat } from './shared-block.ts';
@@ -52,17 +59,9 @@ export interface SiblingLink {
   readonly bell: Int32Array;
 }
 
-/** How a message was passed on: by a table before; or by the one in force, to begin its round or on it (I3, I4). */
-const Leg = { before: 0, down: 1, up: 2 } as const;
-type Leg = (typeof Leg)[keyof typeof Leg];
-/** With the version in {@link Envelope.routedBy} of what follows others of its key, and has its round before it (I4). */
-const beforeRound = 2 ** 30;
-const legs: readonly Leg[] = Object.values(Leg);
-
 interface OnItsWay {
-  readonly key: Key;
+  readonly bucket: number;
   readonly position: number;
-  readonly leg: Leg;
 }
 
 /** To one other instance of the type. */
@@ -127,15 +126,6 @@ class Way {
   }
 }
 
-/** Where a message goes on to. */
-interface Next {
-  readonly to: InstanceId;
-  readonly leg: Leg;
-  /** See {@link Envelope.routedBy}. */
-  readonly routedBy: number;
-  readonly isCounted: boolean;
-}
-
 export class MovingKeys implements StatesHost {
   readonly states: CountedStates;
   readonly held: HeldKeys;
@@ -145,10 +135,8 @@ export class MovingKeys implements StatesHost {
   readonly #thread: ThreadRuntime;
   #owners: KeyOwners | null = null;
   readonly #ways = new Map<InstanceId, Way>();
-  /** By leg: keys of which something is on its way and counted, and the way that they keep to. */
-  readonly #kept = legs.map(() => new Map<Key, { readonly way: Way; count: number }>());
-  /** All that is on its way and counted. */
-  #keptCount = 0;
+  /** Buckets of which something is on its way and counted: the way that they keep to. */
+  readonly #kept = new Map<number, { readonly way: Way; count: number }>();
   #isLooking = false;
   #moving: Iterator<Key> | null = null;
   /** Another round through the keys is needed. */
@@ -200,13 +188,13 @@ export class MovingKeys implements StatesHost {
 
   /** What was routed by a table of a lesser version is looked at by {@link sendOn}; all, while something is on its way. */
   get threshold(): number {
-    return this.#keptCount > 0 ? Number.POSITIVE_INFINITY : this.version;
+    return this.#kept.size > 0 ? Number.POSITIVE_INFINITY : this.version;
   }
 
   /** Nothing that counts is on its way from here. */
   get isQuiet(): boolean {
     this.#settle();
-    return this.#keptCount === 0;
+    return this.#kept.size === 0;
   }
 
   /** Nothing is held here, or on its way from here. */
@@ -229,82 +217,65 @@ export class MovingKeys implements StatesHost {
     if (owners.isInForce) this.#moveStates();
   }
 
-  /** All instances have the table. What was sent on until now went by the one before. */
+  /** All instances have the table. */
   putInForce(): void {
-    this.#recount();
     this.#moveStates();
   }
 
   forget(id: InstanceId): void {
     const way = this.#ways.get(id);
     if (way === undefined) return;
-    for (const one of way.counted) this.#uncount(one);
+    for (const { bucket } of way.counted) this.#uncount(bucket);
     this.#ways.delete(id);
   }
 
   /** The thread is another, and the states are lost with the one before: only what that had passed on counts. */
   forgetLost(): void {
-    const counts = new Map<number, number>();
-    for (const { key } of this.#allCounted()) {
-      const bucket = bucketOf(key);
-      counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
-    }
-    this.held.reset((bucket) => counts.get(bucket) ?? 0);
-  }
-
-  #allCounted(): OnItsWay[] {
-    return [...this.#ways.values()].flatMap((way) => way.counted);
+    this.held.reset((bucket) => this.#kept.get(bucket)?.count ?? 0);
   }
 
   /** By an older table there was nobody else; now whatever is on its way counts (I2). */
   #recount(): void {
-    const before = this.#allCounted();
-    for (const kept of this.#kept) kept.clear();
-    this.#keptCount = 0;
+    const before = [...this.#ways.values()].flatMap((way) => way.counted);
+    this.#kept.clear();
     for (const way of this.#ways.values()) {
       way.counted = [];
-      way.eachPending((flowKey, position) => this.#count(way, flowKey, position, Leg.before));
+      way.eachPending((flowKey, position) => this.#count(way, bucketOf(flowKey), position));
     }
     // Only now, so that no bucket seems to be empty in between.
-    for (const { key } of before) this.held.add(bucketOf(key), -1, false);
+    for (const { bucket } of before) this.held.add(bucket, -1, false);
   }
 
-  #keptBy(leg: Leg, key: Key): Way | undefined {
-    return this.#kept[leg]?.get(key)?.way;
-  }
-
-  #count(way: Way, key: Key, position: number, leg: Leg): void {
-    this.held.add(bucketOf(key), 1, false);
-    way.counted.push({ key, position, leg });
-    this.#keptCount++;
-    const kept = this.#kept[leg]?.get(key);
-    if (kept === undefined) this.#kept[leg]?.set(key, { way, count: 1 });
+  #count(way: Way, bucket: number, position: number): void {
+    this.held.add(bucket, 1, false);
+    way.counted.push({ bucket, position });
+    const kept = this.#kept.get(bucket);
+    if (kept === undefined) this.#kept.set(bucket, { way, count: 1 });
     else kept.count++;
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.after(lookPeriodMs, () => this.#look());
   }
 
-  #uncount({ key, leg }: OnItsWay): void {
-    this.held.add(bucketOf(key), -1, false);
-    this.#keptCount--;
-    const kept = this.#kept[leg]?.get(key);
-    if (kept !== undefined && --kept.count === 0) this.#kept[leg]?.delete(key);
+  #uncount(bucket: number): void {
+    this.held.add(bucket, -1, false);
+    const kept = this.#kept.get(bucket);
+    if (kept !== undefined && --kept.count === 0) this.#kept.delete(bucket);
   }
 
   #look(): void {
     this.#settle();
-    this.#isLooking = this.#keptCount > 0;
+    this.#isLooking = this.#kept.size > 0;
     if (this.#isLooking) this.after(lookPeriodMs, () => this.#look());
   }
 
   /** What is there no longer counts here. */
   #settle(): void {
-    if (this.#keptCount === 0) return;
+    if (this.#kept.size === 0) return;
     for (const way of this.#ways.values()) {
       for (let first = way.counted[0]; first !== undefined && way.hasEnded(first.position); ) {
         way.counted.shift();
-        this.#uncount(first);
+        this.#uncount(first.bucket);
         first = way.counted[0];
       }
     }
@@ -319,19 +290,41 @@ export class MovingKeys implements StatesHost {
    */
   sendOn(message: Envelope, lane: LaneReader | null, index: number, wasPassedOn: boolean): boolean {
     const owners = this.#owners;
-    if (owners === null) return false;
+    if (owners === null || this.states.has(message.flowKey)) return false;
+    const bucket = bucketOf(message.flowKey);
     this.#settle();
-    const next = this.#next(message, owners, wasPassedOn);
-    if (next === null) return false;
-    const { to, leg, isCounted } = next;
-    message.routedBy = next.routedBy;
+    const kept = this.#kept.get(bucket)?.way.to;
+    const owner = owners.ownerFor(this.id, bucket);
+    // Where all are draining nobody owns anything, and whoever has a message handles it.
+    const ownerId = owner?.sibling.instanceId ?? this.id;
+    let to: InstanceId;
+    let isCounted = true;
+    if (message.routedBy >= this.version) {
+      // To the owner as such: its place is here, but behind what is still out looking for whoever holds its key.
+      if (kept === undefined || wasPassedOn) return false;
+      to = kept;
+    } else {
+      // From one that may hold it to the next; those before have seen it.
+      const goesOn = wasPassedOn && message.routedBy === routedToHolder;
+      if (kept !== undefined) to = kept;
+      else {
+        const holders = owners.siblings.filter(
+          ({ instanceId, held }) =>
+            instanceId !== this.id && instanceId !== ownerId && Atomics.load(held, bucket) > 0,
+        );
+        to = holders.find(({ instanceId }) => !goesOn || instanceId > this.id)?.instanceId ?? ownerId;
+        if (to === this.id) return false;
+        isCounted = wasPassedOn || holders.length > 0 || !owners.isInForce;
+      }
+    }
+    message.routedBy = owner !== null && to === ownerId ? owner.version : routedToHolder;
     const { endings } = this.#instance;
     const way = this.#ways.get(to);
     const position = way?.next() ?? 0;
     try {
       const codec = this.#instance.ports[message.port]?.codec as Codec;
       if (way?.pass(message, lane, index, codec) === true) {
-        if (isCounted) this.#count(way, message.flowKey, position, leg);
+        if (isCounted) this.#count(way, bucket, position);
         endings.end(lane, index, doneCode);
       } else endings.drop(message, lane, index, undeliverable);
     } catch (error) {
@@ -342,55 +335,6 @@ export class MovingKeys implements StatesHost {
       endings.drop(message, lane, index, undeliverable);
     }
     return true;
-  }
-
-  /** To whom a message goes on, and how; null: its place is here (I3, I4). */
-  #next(message: Envelope, owners: KeyOwners, wasPassedOn: boolean): Next | null {
-    const { flowKey, routedBy } = message;
-    const bucket = bucketOf(flowKey);
-    // Where the newer table is in force already, a message may go by that.
-    const table = Math.abs(routedBy) % beforeRound > owners.acting.version ? owners : owners.acting;
-    const { version } = table;
-    const owner = table.ownerOf(bucket);
-    // Where all are draining nobody owns anything, and whoever has a message handles it.
-    const ownerId = owner?.sibling.instanceId ?? this.id;
-    // The owner is the last of a round: what is sent to it as such has been all the way, or needs not go.
-    const isForOwner = routedBy >= version;
-    const isOnRound = routedBy > -beforeRound && -routedBy >= version;
-    const isAhead = isOnRound || (isForOwner && wasPassedOn);
-    if (!isAhead) {
-      const before = this.#keptBy(Leg.before, flowKey);
-      if (before !== undefined)
-        return { to: before.to, leg: Leg.before, routedBy: -beforeRound - version, isCounted: true };
-      const down = this.#keptBy(Leg.down, flowKey);
-      if (down !== undefined) return { to: down.to, leg: Leg.down, routedBy: -version, isCounted: true };
-    }
-    // The owner may have come to hold a key of which earlier messages are still on their rounds.
-    const isHeld = this.states.has(flowKey);
-    if (isHeld && (ownerId !== this.id || isOnRound || isForOwner)) return null;
-    const holders = owners.siblings.filter(
-      ({ instanceId, held }) =>
-        instanceId !== this.id && instanceId !== ownerId && Atomics.load(held, bucket) > 0,
-    );
-    if (!isOnRound && !isForOwner) {
-      const first = holders.find(({ instanceId }) => instanceId < this.id || ownerId === this.id);
-      if (first !== undefined)
-        return { to: first.instanceId, leg: Leg.down, routedBy: -version, isCounted: true };
-    }
-    if (isForOwner || ownerId === this.id) {
-      const heir = isHeld ? null : owners.heirOf(this.id, bucket);
-      return heir === null
-        ? null
-        : { to: heir.sibling.instanceId, leg: Leg.up, routedBy: heir.version, isCounted: true };
-    }
-    const up = this.#keptBy(Leg.up, flowKey)?.to;
-    const to = up ?? holders.find(({ instanceId }) => instanceId > this.id)?.instanceId ?? ownerId;
-    return {
-      to,
-      leg: Leg.up,
-      routedBy: to === ownerId ? (owner as Owner).version : -version,
-      isCounted: wasPassedOn || holders.length > 0 || up !== undefined || !owners.isInForce,
-    };
   }
 
   // ── states ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -441,8 +385,8 @@ export class MovingKeys implements StatesHost {
     const way = this.#ways.get(owner.sibling.instanceId);
     if (way === undefined) return true;
     // A bucket of which something is on its way elsewhere waits for that, so that it keeps to one way.
-    const isElsewhere = legs.some((leg) => (this.#keptBy(leg, key) ?? way) !== way);
-    if (isElsewhere || !hasRoom(owner.sibling, way, this.statesMax)) return false;
+    const kept = this.#kept.get(bucket)?.way ?? way;
+    if (kept !== way || !hasRoom(owner.sibling, way, this.statesMax)) return false;
     let state: unknown;
     try {
       state = handlers.exportState(key);
@@ -474,7 +418,7 @@ export class MovingKeys implements StatesHost {
       if (!this.states.has(key)) this.importState(key, state);
       return written === 'too-large';
     }
-    this.#count(way, key, position, Leg.up);
+    this.#count(way, bucket, position);
     this.states.delete(key);
     return true;
   }
@@ -509,7 +453,7 @@ export class MovingKeys implements StatesHost {
   }
 }
 
-/** As well as can be known here: what others send meanwhile is taken, too (I5). */
+/** As well as can be known here: what others send meanwhile is taken, too (I4). */
 function hasRoom(sibling: Sibling, way: Way, statesMax: number): boolean {
   const states = (sibling.stats[InstanceFloat.states] as number) + way.counted.length;
   return states < statesMax && way.credit() > 0;

@@ -50,8 +50,7 @@ export class Envelope implements Message {
   correlation = 0;
   /**
    * How the receiver was chosen, where its type keeps states by key. 0: not by the key. {@link routedToHolder}: it may
-   * still hold the key. A greater number: the version of the table by which it owns the key. A negative one: that of the
-   * table by which it goes round those that may (see `moving-keys.ts`).
+   * still hold the key. Else the version of the table by which it owns the key.
    */
   routedBy = 0;
 
