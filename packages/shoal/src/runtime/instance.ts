@@ -87,8 +87,11 @@ export class Instance {
   current: Envelope | null = null;
   inProgress = 0;
   isDraining = false;
-  /** It is on its thread's list of those with something in their inboxes. Kept by {@link ThreadRuntime}. */
-  isReady = false;
+  /**
+   * Its thread need not note that there is something in its inbox: it has, or the instance has no turns (yet, or any more).
+   * Kept by {@link ThreadRuntime}.
+   */
+  isNoted = true;
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
   #handlers: AnyHandlers = {} as AnyHandlers;

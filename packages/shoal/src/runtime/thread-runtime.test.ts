@@ -107,6 +107,13 @@ test('an instance that is gone is asked for nothing more, and the others go on',
   runTurns(hands);
   assert.deepEqual(taken, [1, 3]);
   assert.equal(second.waiting, 1);
+  // By a table that is not replaced yet.
+  send(hands, 'second', 4);
+  runTurns(hands);
+  assert.deepEqual(taken, [1, 3]);
+  thread.add(second);
+  runTurns(hands);
+  assert.deepEqual(taken, [1, 3, 2, 4]);
 });
 
 test('what an instance may not take yet waits, and is taken when it may', async () => {

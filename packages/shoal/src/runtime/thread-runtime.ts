@@ -119,6 +119,7 @@ export class ThreadRuntime {
 
   add(instance: Instance): void {
     this.instances.set(instance.id, instance);
+    instance.isNoted = false;
     this.#list = [...this.instances.values()];
     this.lanesChanged();
   }
@@ -126,6 +127,8 @@ export class ThreadRuntime {
   delete(id: InstanceId): void {
     const at = this.#ready.findIndex((instance) => instance.id === id);
     if (at >= 0) this.#ready.splice(at, 1);
+    const instance = this.instances.get(id);
+    if (instance !== undefined) instance.isNoted = true;
     this.instances.delete(id);
     this.#list = [...this.instances.values()];
   }
@@ -167,8 +170,8 @@ export class ThreadRuntime {
   }
 
   #noteReady(instance: Instance): void {
-    if (instance.isReady) return;
-    instance.isReady = true;
+    if (instance.isNoted) return;
+    instance.isNoted = true;
     this.#ready.push(instance);
   }
 
@@ -287,7 +290,7 @@ export class ThreadRuntime {
     for (let i = 0; i < ready.length; i++) {
       const instance = ready[i] as Instance;
       if (instance.inbox.isEmpty) {
-        instance.isReady = false;
+        instance.isNoted = false;
         continue;
       }
       ready[kept++] = instance;
