@@ -12,7 +12,6 @@ import {
 } from '../transport/index.ts';
 import { createCodec, Envelope, type GiveUpReason } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
-import { createHeldKeys } from './keyed-states.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
 
@@ -28,10 +27,10 @@ export class AgentInstance {
   readonly msu: GraphMsu;
   readonly block: SharedArrayBuffer;
   readonly stats: Float64Array;
-  /** Of a keyed type: by bucket, how many keys it holds. */
-  readonly heldKeys: SharedArrayBuffer | null;
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** How often it has lost its thread. */
+  restarts = 0;
   /** It is being removed: it is not started again, whatever happens to its thread. */
   isLeaving = false;
   /** Why it is not brought back; null: it is there, or comes back. */
@@ -54,7 +53,6 @@ export class AgentInstance {
     this.block = createInstanceBlock(msu);
     this.stats = new Float64Array(this.block);
     this.threadId = threadId;
-    this.heldKeys = msu.state === 'keyed' ? createHeldKeys() : null;
   }
 
   /** The lane from a thread; made where it is missing. */

@@ -7,10 +7,10 @@
  * I2. A table that a thread has names only instances that are hosted, or were: a lost one keeps its lanes, and its
  *     replacement takes up what waits there. Within the lost one's own thread there is nothing to send to.
  * I3. Of a type with states by key, all tables that lead to it by key are one, whichever came last, and have one version
- *     in all threads. They are given in three steps, one table of a type after the other: all instances of the type are
- *     told who owns which keys; then that this is in force; then the senders. Before the next one, what was sent by the
- *     last has been taken and is where it belongs, as long as that takes no more than `settleMaxMs`: keys move once at a
- *     time, or their messages might meet on ways that cross.
+ *     in all threads. They are given in steps, one table of a type after the other: all instances of the type are told who
+ *     owns which keys; those that lose some hand them over; that is in force; then senders are told. Before the next one,
+ *     what was sent by the last has been taken and is where it belongs, as long as that takes no more than `settleMaxMs`:
+ *     or messages might meet on ways that cross.
  */
 import type { GraphEdge, GraphMsu, InstanceId, ThreadId } from '../model/index.ts';
 import { createLaneMemory, type LaneBounds, type LaneMemory } from '../transport/index.ts';
@@ -22,6 +22,8 @@ import type { HostOrigin, ThreadEndpoint, ThreadSibling, ThreadTable } from './t
 
 /** A table waits at most so long for the one before to settle: a queue may be long, and a thread lost. */
 const settleMaxMs = 2_000;
+/** Each time that a thread is lost meanwhile, all hand over anew. */
+const handOverAttempts = 3;
 /** Between two looks whether a lost instance is back. */
 const lostPollMs = 10;
 
@@ -33,8 +35,8 @@ interface KeyedTable {
 
 export class AgentLinks {
   readonly #state: AgentState;
-  /** Version of the newest table; larger than what marks messages that no table decided on (`routedToHolder`). */
-  #version = 1;
+  /** Version of the newest table; larger than what marks messages that no table decided on (`routedToFormer`, `routedBack`). */
+  #version = 2;
   /** By type, what was given last; the edge that it came from; and when its last step is done. */
   readonly #keyedTables = new Map<string, KeyedTable>();
   readonly #keyedEdges = new Map<string, GraphEdge>();
@@ -121,7 +123,6 @@ export class AgentLinks {
       instanceId: instance.id,
       msu: instance.msu.name,
       block: instance.block,
-      heldKeys: instance.heldKeys,
       lanes: instance.allLanes(),
       counterNames: instance.counterNames,
       origin,
@@ -235,25 +236,25 @@ export class AgentLinks {
     return table;
   }
 
-  /** Tells the instances of a type who owns which keys; resolves when all of them know. */
+  /** Tells the instances of a type who owns which keys; resolves when they have handed over what that takes from them. */
   async #giveOwners(msu: string, table: KeyedTable, only?: AgentThread): Promise<void> {
     const { threads } = this.#state;
     const hosts = [...(only === undefined ? threads.values() : [only])].filter((thread) =>
       this.#state.typesOn(thread).has(msu),
     );
     const { version } = table;
-    await Promise.all(
-      hosts.map((thread) =>
-        thread.ask({
-          kind: 'owners',
-          msu,
-          version,
-          isInForce: only !== undefined,
-          siblings: this.#siblingsFor(thread, msu, table),
-        }),
-      ),
-    );
-    if (only !== undefined) return;
+    const isInForce = only !== undefined;
+    for (let attempt = 0; attempt < handOverAttempts; attempt++) {
+      const told = hosts.map((thread) => {
+        const siblings = this.#siblingsFor(thread, msu, table);
+        return thread.ask({ kind: 'owners', msu, version, isInForce, siblings });
+      });
+      await Promise.all(told);
+      if (isInForce) return;
+      const handedOver = await Promise.all(hosts.map((thread) => thread.ask({ kind: 'hand-over', msu })));
+      // What was known on a thread that is lost is told anew.
+      if (handedOver.every((answer) => answer.isOk)) break;
+    }
     // In force as soon as the thread comes to it: until then it only takes a longer way.
     for (const thread of hosts) void thread.ask({ kind: 'owners-in-force', msu, version });
   }
@@ -264,14 +265,14 @@ export class AgentLinks {
     return table.endpoints.flatMap((endpoint) => {
       const instance = this.#state.instances.get(endpoint.instanceId);
       const home = instance === undefined ? undefined : this.#state.threads.get(instance.threadId);
-      if (instance === undefined || instance.heldKeys === null || home === undefined) return [];
+      if (instance === undefined || home === undefined) return [];
       const isHere = home === thread;
       return {
         instanceId: instance.id,
         weight: endpoint.weight,
         isDraining: endpoint.isDraining,
         block: instance.block,
-        heldKeys: instance.heldKeys,
+        restarts: instance.restarts,
         threadBlock: home.block.buffer,
         lanes: isHere
           ? []
@@ -329,8 +330,8 @@ export class AgentLinks {
       const isHere = instance.threadId === thread.id;
       if (isHere && instance.phase === 'lost') return [];
       const way = isHere ? null : this.#wayTo(instance, thread);
-      const { block, heldKeys } = instance;
-      return [{ instanceId, weight, isDraining, block, heldKeys, way }];
+      const isKeyed = instance.msu.state === 'keyed';
+      return [{ instanceId, weight, isDraining, block: instance.block, isKeyed, way }];
     });
     return [{ edgeId: edge.id, version, endpoints: ways }];
   }
@@ -402,7 +403,6 @@ export class AgentLinks {
       instanceId: instance.id,
       msu: instance.msu.name,
       block: instance.block,
-      heldKeys: instance.heldKeys,
       lanes: instance.allLanes(),
       counterNames: instance.counterNames,
       origin,

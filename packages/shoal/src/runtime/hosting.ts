@@ -118,9 +118,10 @@ export class Hosting {
       this.#answer(request, this.#drain(body.instanceId));
       return;
     }
-    if (body.kind === 'settle') {
+    if (body.kind === 'settle' || body.kind === 'hand-over') {
       this.#settling++;
-      void this.#answer(request, this.#settle(body.msu)).finally(() => this.#settling--);
+      const done = body.kind === 'settle' ? this.#settle(body.msu) : this.#handOver(body.msu);
+      void this.#answer(request, done).finally(() => this.#settling--);
       return;
     }
     // What needs no waiting is carried out at once where nothing is under way: a parked thread can stay so.
@@ -189,9 +190,7 @@ export class Hosting {
         this.#takeOwners(body);
         return;
       case 'owners-in-force': {
-        const owners = this.#owners.get(body.msu)?.owners;
-        if (owners?.version !== body.version) return;
-        owners.putInForce();
+        if (this.#owners.get(body.msu)?.owners.version !== body.version) return;
         for (const { instance } of this.#hosted.values())
           if (instance.graph.name === body.msu) instance.keys?.putInForce();
         return;
@@ -239,19 +238,20 @@ export class Hosting {
     const before = this.#owners.get(body.msu)?.owners ?? null;
     if (before !== null && body.version < before.version) return;
     const siblings = body.siblings.map(
-      ({ instanceId, weight, isDraining, block, heldKeys }): Sibling => ({
+      ({ instanceId, weight, isDraining, restarts, block, lanes }): Sibling => ({
         instanceId,
         weight,
         isDraining,
-        held: new Uint32Array(heldKeys),
+        isHere: lanes.length === 0,
+        restarts,
         stats: new Float64Array(block),
       }),
     );
-    const owners = new KeyOwners(body.version, siblings, body.isInForce ? null : before);
+    const owners = new KeyOwners(body.version, siblings, before);
     const here = { owners, links: this.#links(body.siblings) };
     this.#owners.set(body.msu, here);
     for (const { instance } of this.#hosted.values())
-      if (instance.graph.name === body.msu) this.#giveOwners(instance);
+      if (instance.graph.name === body.msu) this.#giveOwners(instance, body.isInForce);
   }
 
   #links(siblings: readonly ThreadSibling[]): OwnersHere['links'] {
@@ -266,18 +266,19 @@ export class Hosting {
     return links;
   }
 
-  #giveOwners(instance: Instance): void {
+  #giveOwners(instance: Instance, isInForce: boolean): void {
     const here = this.#owners.get(instance.graph.name);
-    if (here !== undefined) instance.keys?.install(here.owners, here.links.get(instance.id) ?? new Map());
+    if (here === undefined) return;
+    instance.keys?.install(here.owners, here.links.get(instance.id) ?? new Map(), isInForce);
   }
 
   #endpoint(endpoint: ThreadEndpoint): LiveEndpoint {
-    const { instanceId, weight, isDraining, way } = endpoint;
+    const { instanceId, weight, isDraining, isKeyed, way } = endpoint;
     const stats = new Float64Array(endpoint.block);
     if (way === null) {
       const local = this.#instance(instanceId);
       const queueLength = (): number => local.waiting + local.inProgress;
-      const keys = local.keys === null ? null : keysWithin(local, local.keys.held.counts);
+      const keys = local.keys === null ? null : keysWithin(local);
       return { instanceId, weight, isDraining, stats, local, writer: null, bell: null, queueLength, keys };
     }
     const writer = this.#writer(way.lane);
@@ -286,8 +287,7 @@ export class Hosting {
     // event in service counts as one.
     const queueLength = (): number =>
       Math.max(writer.pending(), publishedQueueLength(stats) + (block.words[2] === instanceId ? 1 : 0));
-    const keys =
-      endpoint.heldKeys === null ? null : keysElsewhere(writer, new Uint32Array(endpoint.heldKeys));
+    const keys = isKeyed ? keysElsewhere(writer) : null;
     return {
       instanceId,
       weight,
@@ -329,10 +329,9 @@ export class Hosting {
 
   async #host(body: Extract<ThreadRequestBody, { kind: 'host' }>): Promise<boolean> {
     const graph = this.#msu(body.msu);
-    const instance = new Instance(this.#thread, body.instanceId, graph, body.block, body.heldKeys);
+    const instance = new Instance(this.#thread, body.instanceId, graph, body.block);
     this.#attach(instance, body.lanes);
-    if (!body.isBuried) this.#giveOwners(instance);
-    if (body.origin !== 'new') instance.keys?.forgetLost();
+    if (!body.isBuried) this.#giveOwners(instance, true);
     if (body.origin !== 'new') instance.endings.recover(failedCode(body.origin));
     if (body.isBuried) {
       instance.discard(failedCode('thread-lost'));
@@ -350,7 +349,7 @@ export class Hosting {
     instance.handlers = handlers;
     this.#hosted.set(body.instanceId, { instance, live });
     // There may be a newer table by now.
-    this.#giveOwners(instance);
+    this.#giveOwners(instance, true);
     this.#hostedChanged();
     return instance.handlers.onError !== undefined;
   }
@@ -370,6 +369,13 @@ export class Hosting {
       instance.graph.name === msu && !instance.hasSettled(since);
     while ([...this.#thread.instances.values()].some(isUnderWay))
       await new Promise<void>((resolve) => this.#thread.after(settlePollMs, resolve));
+    return false;
+  }
+
+  /** Instances that have not begun have nothing yet. */
+  async #handOver(msu: string): Promise<boolean> {
+    const instances = [...this.#thread.instances.values()].filter((instance) => instance.graph.name === msu);
+    await Promise.all(instances.map((instance) => instance.keys?.handOver()));
     return false;
   }
 
@@ -418,10 +424,9 @@ export class Hosting {
 }
 
 /** An instance on this thread: its position is that in its local queue. */
-function keysWithin(local: Instance, held: Uint32Array): EndpointKeys {
+function keysWithin(local: Instance): EndpointKeys {
   const queue = local.inbox.local;
   return {
-    held,
     next: () => queue.taken + queue.length,
     hasEnded: (position, bucket) =>
       queue.taken > position && !local.isServing((message) => bucketOf(message.flowKey) === bucket),
@@ -431,9 +436,8 @@ function keysWithin(local: Instance, held: Uint32Array): EndpointKeys {
 }
 
 /** An instance on another thread: its position is that in the lane to it. */
-function keysElsewhere(writer: LaneWriter, held: Uint32Array): EndpointKeys {
+function keysElsewhere(writer: LaneWriter): EndpointKeys {
   return {
-    held,
     next: () => writer.next,
     hasEnded: (position) => writer.hasEnded(position),
     eachPending: (visit) => writer.eachPending(visit),

@@ -146,6 +146,16 @@ export class Inbox {
     return oldest;
   }
 
+  /** Answers whether what others have passed on until now has been taken, whenever it is asked. */
+  markPassedOn(): () => boolean {
+    const local = this.passedOn.taken + this.passedOn.length;
+    const marks = this.siblingLanes.map((lane) => {
+      lane.poll();
+      return { lane, end: lane.end };
+    });
+    return () => this.passedOn.taken >= local && marks.every(({ lane, end }) => lane.hasTaken(end));
+  }
+
   #arrange(): void {
     const count = this.lanes.length - this.siblingLanes.length;
     for (let i = 0; i < count; i++) {

@@ -112,14 +112,7 @@ export class Instance {
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
 
-  /** `heldKeys`: of an instance of a keyed type. */
-  constructor(
-    thread: ThreadRuntime,
-    id: InstanceId,
-    graph: GraphMsu,
-    block: SharedArrayBuffer,
-    heldKeys: SharedArrayBuffer | null,
-  ) {
+  constructor(thread: ThreadRuntime, id: InstanceId, graph: GraphMsu, block: SharedArrayBuffer) {
     this.thread = thread;
     this.id = id;
     this.graph = graph;
@@ -130,7 +123,7 @@ export class Instance {
     this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
     this.outbox = new Outbox(this);
     this.endings = new Endings(this);
-    this.keys = heldKeys === null ? null : new MovingKeys(this, heldKeys);
+    this.keys = graph.state === 'keyed' ? new MovingKeys(this) : null;
     this.ports = graph.in.map((port) => ({
       name: port.name,
       codec: createCodec(port.message),
@@ -209,6 +202,13 @@ export class Instance {
         this.#publishQueue(this.waiting--);
         this.#runImport(envelope, lane, index);
         return;
+      case EnvelopeKind.place:
+      case EnvelopeKind.ended:
+        this.#publishQueue(this.waiting--);
+        if (envelope.kind === EnvelopeKind.place) this.keys?.notePlace(envelope.flowKey, envelope.sender);
+        else this.keys?.noteEnded(envelope.flowKey, envelope.sender);
+        this.endings.end(lane, index, doneCode);
+        return;
     }
   }
 
@@ -280,6 +280,11 @@ export class Instance {
   isServing(isMeant: (message: Envelope) => boolean): boolean {
     for (const { message } of this.#inService) if (isMeant(message)) return true;
     return false;
+  }
+
+  /** What is in progress beyond its turn. */
+  *inProgressMessages(): Generator<Envelope> {
+    for (const { message } of this.#inService) yield message;
   }
 
   /** Takes the state of a key that another instance of the type has handed over. */
@@ -563,11 +568,14 @@ export class Instance {
       } else if (envelope.kind === EnvelopeKind.state) {
         this.countError(`the state of key ${envelope.flowKey} is lost`, new Error('its new owner is gone'));
         this.endings.end(lane, index, end);
+      } else if (envelope.kind === EnvelopeKind.place || envelope.kind === EnvelopeKind.ended) {
+        this.endings.end(lane, index, doneCode);
       } else {
         lane?.finish(index, doneCode);
       }
       if (this.inbox.lanes.length > 0) this.inbox.poll();
     }
+    this.keys?.close();
     this.endings.notices.discard();
     this.waiting = 0;
     this.#publishQueue(0);

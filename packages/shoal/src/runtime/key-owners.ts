@@ -1,11 +1,4 @@
-/**
- * Who owns which keys of a type, as the instances of the type on one thread see it: who must get what one of them cannot
- * handle, because its key is another's.
- *
- * Instances get a table in two steps, and senders after that. First all instances are told; then it is in force. In
- * between, whoever loses a bucket sends its messages on to the new owner at once, while those that have nothing to do with
- * it go on sending to the former one: so never do two instances take new keys of a bucket at a time.
- */
+/** Who owns which keys of a type, by one table, as the instances of the type on one thread see it. */
 import type { InstanceId } from '../model/index.ts';
 import { type BucketTable, buildBucketTable, noEndpoint } from './routing/index.ts';
 
@@ -14,57 +7,47 @@ export interface Sibling {
   readonly instanceId: InstanceId;
   readonly weight: number;
   readonly isDraining: boolean;
-  /** See `HeldKeys`. */
-  readonly held: Uint32Array;
+  /** On the thread itself. */
+  readonly isHere: boolean;
+  /** How often it has lost its thread, and what it knew with it. */
+  readonly restarts: number;
   /** Its block. */
   readonly stats: Float64Array;
 }
 
-/** The owner of a bucket, and the version of the table that says so. */
-export interface Owner {
-  readonly sibling: Sibling;
-  readonly version: number;
-}
-
 export class KeyOwners {
   readonly version: number;
-  /** In the order of their ids. */
   readonly siblings: readonly Sibling[];
-  readonly #owners: readonly Owner[];
+  readonly #active: readonly Sibling[];
   readonly #table: BucketTable;
-  /** The table before, until this one is in force. */
-  #previous: KeyOwners | null;
 
+  /**
+   * Where all are draining, those keep their buckets that had them by `previous`: somebody has to decide about what is
+   * still under way.
+   */
   constructor(version: number, siblings: readonly Sibling[], previous: KeyOwners | null) {
     this.version = version;
-    this.siblings = [...siblings].sort((a, b) => a.instanceId - b.instanceId);
-    const active = this.siblings.filter((sibling) => !sibling.isDraining);
-    this.#owners = active.map((sibling) => ({ sibling, version }));
+    this.siblings = siblings;
+    const active = siblings.filter((sibling) => !sibling.isDraining);
+    if (active.length === 0 && previous !== null) {
+      this.#active = previous.#active;
+      this.#table = previous.#table;
+      return;
+    }
+    this.#active = active;
     this.#table = buildBucketTable(
       active.map(({ instanceId, weight }) => ({ instanceId, weight })),
       previous === null ? undefined : previous.#table,
     );
-    this.#previous = previous;
-    previous?.putInForce();
   }
 
-  get isInForce(): boolean {
-    return this.#previous === null;
-  }
-
-  putInForce(): void {
-    this.#previous = null;
-  }
-
-  /** Null: all are draining. */
-  ownerOf(bucket: number): Owner | null {
+  /** Null: nobody ever owned any. */
+  ownerOf(bucket: number): Sibling | null {
     const index = this.#table.owners[bucket] as number;
-    return index === noEndpoint ? null : (this.#owners[index] as Owner);
+    return index === noEndpoint ? null : (this.#active[index] as Sibling);
   }
 
-  /** To whom an instance sends on what it does not hold; itself: it handles it. */
-  ownerFor(self: InstanceId, bucket: number): Owner | null {
-    const before = this.#previous?.ownerOf(bucket) ?? null;
-    return before === null || before.sibling.instanceId === self ? this.ownerOf(bucket) : before;
+  owns(id: InstanceId, bucket: number): boolean {
+    return this.ownerOf(bucket)?.instanceId === id;
   }
 }

@@ -1,24 +1,27 @@
 /**
  * What an instance of a keyed type does about keys that are, or become, another's. Everything here happens on its thread.
  *
- *   a message of a key that it does not hold, in a bucket that it does not own
- *       ──► to the next instance, by id, that holds keys of the bucket, and in the end to the owner
- *   a state of a key in a bucket that it does not own, where the type exports and imports states
- *       ──► to the owner, before any later message of the key
+ *   a message of a key that has its state here                 ──► here
+ *   else, where the owner knows another place of the key       ──► there; and back, if the key is not there any more
+ *   else, where another instance owns the bucket               ──► to the owner
+ *   else                                                       ──► here, where the key gets its state
  *
- * Both go by a lane of their own from this instance to the other (within a thread: a queue), which the other serves
- * before all else that it is sent.
+ * A table comes in steps (I3 of `agent-links.ts`). All instances are told of it. Then owners hand over: whoever loses a
+ * bucket leaves keys that are new to the next owner, and gives it, key by key, the state; or, where that cannot be moved
+ * now or ever, the place: that it stays. Then the table is in force for the others, and at last senders get it.
  *
- * I1. No state is made at an instance that does not own its bucket, but by a message that was not routed by key.
- * I2. What is on its way and is not there yet counts as held here, so that senders keep to this way and stay behind it.
- *     One case needs no counting: what a sender sent here goes on to the owner, and nobody else holds keys of the bucket.
- *     A sender then goes to the owner next, and finds there that what was passed on is served first.
- * I3. A message that is passed on among those that hold keys of its bucket goes from the first of them, by id, to the next,
- *     and from the last to the owner, who handles it; behind whatever of its bucket is still on its way. The owner, too,
- *     asks them first, where a message was not sent to it as the owner. It comes to an end because tables come one at a
- *     time (I3 of `agent-links.ts`): with several under way it may take a detour more.
- * I4. A state that cannot be moved (its export throws, it is too large, there is no room) stays where it is. One that has
- *     left its instance is never refused.
+ * Messages, states and places go by a lane of their own from one instance to the other (within a thread: a queue), which
+ * the other serves before all else that it is sent.
+ *
+ * I1. For every bucket one instance decides whether a key in it is new: its owner, and from when that hands over, the next
+ *     one, for what comes from there. A key gets its state only where that is decided. What the next owner must know of a
+ *     key is on its way before any message of the key is.
+ * I2. A message follows earlier ones of its key that are on their way from here and are not there yet; or may have come back
+ *     and have not been seen.
+ * I3. A message is sent to a place only by the owner, and comes back to it, not to any other; then the place is forgotten.
+ *     What a place sends its owner (the state, that the key has ended) is ahead of what comes back.
+ * I4. A state that cannot be moved (its export throws, it is too large) stays until it ends; one that is in service or finds
+ *     no room moves later. One that has left its instance is never refused.
  */
 import { type InstanceId, type Key, type LifeHandlers, ShoalError } from '../model/index.ts';
 import { doneCode, type LaneReader, type LaneWriter, shedCode } from '../transport/index.ts';
@@ -29,11 +32,11 @@ import {
   EncodeError,
   Envelope,
   EnvelopeKind,
-  routedToHolder,
+  routedBack,
 } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
 import type { KeyOwners, Sibling } from './key-owners.ts';
-import { CountedStates, HeldKeys, type StatesHost } from './keyed-states.ts';
+import { CountedStates, type StatesHost } from './keyed-states.ts';
 import { bucketOf } from './routing/index.ts';
 import { InstanceFloat } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
@@ -44,13 +47,17 @@ const undeliverable = shedCode('undeliverable');
 export const stateCodec: Codec = createCodec({ kind: 'value', fields: null });
 /** Payloads are passed on as they came. */
 const rawCodec: Codec = createCodec({ kind: 'bytes', fields: null });
+const noBytes = new Uint8Array(0);
 
 /** Between two looks at what is on its way. */
 const lookPeriodMs = 1;
-/** In one turn of the thread at most so long, and so many keys looked at, for moving states. */
-const moveMaxMs = 0.5;
-const moveMaxKeys = 512;
-/** Where states had to stay behind, another attempt is made after this. */
+/** In one turn of the thread keys are moved for half as long as has passed since the last one, within these bounds. */
+const moveShare = 0.5;
+const moveMinMs = 0.5;
+const moveMaxMs = 5;
+/** So many keys are gone through between two looks at the clock. */
+const movePerLook = 64;
+/** Where something had to stay behind, another attempt is made after this. */
 const moveRetryMs = 5;
 
 /** The way to another thread. */
@@ -59,16 +66,30 @@ export interface SiblingLink {
   readonly bell: Int32Array;
 }
 
+/**
+ * Where something is on its way to: messages to the owner of their bucket, or to whom knows more of it; messages to the place
+ * of their key; and what is told of keys, which nothing follows.
+ */
+const Towards = { owner: 0, place: 1, told: 2 } as const;
+type Towards = (typeof Towards)[keyof typeof Towards];
+
 interface OnItsWay {
-  readonly bucket: number;
+  readonly key: Key;
   readonly position: number;
+  readonly towards: Towards;
+}
+
+/** What is on its way of one key. */
+interface Kept {
+  readonly way: Way;
+  count: number;
 }
 
 /** To one other instance of the type. */
 class Way {
   readonly to: InstanceId;
-  /** What counts as held here, oldest first. */
-  counted: OnItsWay[] = [];
+  /** What has not been seen to be there, oldest first. */
+  onItsWay: OnItsWay[] = [];
   readonly #thread: ThreadRuntime;
   readonly #link: SiblingLink | null;
 
@@ -88,14 +109,21 @@ class Way {
     return this.#link === null ? (queue?.taken ?? 0) + (queue?.length ?? 0) : this.#link.writer.next;
   }
 
-  hasEnded(position: number): boolean {
+  /** What has been handled, or sent on, there. */
+  takeEnded(): OnItsWay[] {
+    const left = this.onItsWay.findIndex((one) => !this.#hasEnded(one));
+    return this.onItsWay.splice(0, left < 0 ? this.onItsWay.length : left);
+  }
+
+  #hasEnded({ key, position }: OnItsWay): boolean {
     if (this.#link !== null) return this.#link.writer.hasEnded(position);
-    return (this.#queue?.taken ?? Number.POSITIVE_INFINITY) > position;
+    const instance = this.#thread.instances.get(this.to);
+    if (instance === undefined) return true;
+    return instance.inbox.passedOn.taken > position && instance.keys?.isServing(key) !== true;
   }
 
   eachPending(visit: (flowKey: Key, position: number) => void): void {
     if (this.#link !== null) this.#link.writer.eachPending(visit);
-    else this.#queue?.each((envelope, position) => visit(envelope.flowKey, position));
   }
 
   credit(): number {
@@ -126,29 +154,52 @@ class Way {
   }
 }
 
+/** Where a message goes on to. */
+interface Step {
+  readonly way: Way | undefined;
+  readonly towards: Towards;
+  /** See {@link Envelope.routedBy}. */
+  readonly routedBy: number;
+}
+
 export class MovingKeys implements StatesHost {
   readonly states: CountedStates;
-  readonly held: HeldKeys;
-  /** Of the newest table; 0: there is none yet. */
-  version = 0;
   readonly #instance: Instance;
   readonly #thread: ThreadRuntime;
+  /** By the table that is in force; null: there is none yet. */
   #owners: KeyOwners | null = null;
+  /** By a table that is not in force yet. */
+  #next: KeyOwners | null = null;
+  #isHandingOver = false;
+  /** What was in the lanes when the instance began to hand over has been taken: it may be states and places. */
+  #hasSeenEarlier: () => boolean = () => true;
   readonly #ways = new Map<InstanceId, Way>();
-  /** Buckets of which something is on its way and counted: the way that they keep to. */
-  readonly #kept = new Map<number, { readonly way: Way; count: number }>();
+  /** Keys in buckets of this instance, as a rule, that have their states elsewhere: where. */
+  readonly #places = new Map<Key, InstanceId>();
+  /** Keys with states here, in buckets of others: those whose owners know. */
+  readonly #announced = new Set<Key>();
+  /** Those of them that may have ended. */
+  readonly #ending = new Set<Key>();
+  /** By {@link Towards}: keys of which something is on its way. */
+  readonly #kept = [new Map<Key, Kept>(), new Map<Key, Kept>(), new Map<Key, Kept>()] as const;
+  /** What has ended elsewhere, oldest first, and whether what was here by then has been taken. */
+  readonly #returning: { readonly all: readonly OnItsWay[]; readonly isTaken: () => boolean }[] = [];
+  /** By {@link Towards}: all that is on its way. */
+  readonly #onItsWay: [number, number, number] = [0, 0, 0];
   #isLooking = false;
   #moving: Iterator<Key> | null = null;
-  /** Another round through the keys is needed. */
+  #movedAtMs = 0;
+  /** Of the round through the keys that is under way: something has to be looked at again, or keeps others waiting. */
   #movesAgain = false;
+  #isIncomplete = false;
   /** Their states cannot be moved. */
   readonly #immovable = new Set<Key>();
+  #onHandedOver: (() => void)[] = [];
 
-  constructor(instance: Instance, memory: SharedArrayBuffer) {
+  constructor(instance: Instance) {
     this.#instance = instance;
     this.#thread = instance.thread;
-    this.held = new HeldKeys(memory);
-    this.states = new CountedStates(this, this.held);
+    this.states = new CountedStates(this);
   }
 
   // ── what its states need ─────────────────────────────────────────────────────────────────────────────────
@@ -165,166 +216,174 @@ export class MovingKeys implements StatesHost {
     return this.#thread.limits.statesMax;
   }
 
-  ownsBucket(bucket: number): boolean {
-    return this.#owners === null || this.#owners.ownerOf(bucket)?.sibling.instanceId === this.id;
+  sizeChanged(size: number): void {
+    this.#instance.stats[InstanceFloat.states] = size;
+  }
+
+  /** A message that names this instance may make a state of any key here; it moves on only where it cannot stay. */
+  gained(key: Key): void {
+    if (this.#ownerElsewhere(bucketOf(key)) === null) return;
+    if (this.states.isImporting || this.#instance.isDraining) this.#moveStates();
+  }
+
+  lost(key: Key): void {
+    if (!this.#announced.has(key)) return;
+    if (this.#ending.size === 0) this.#after(0, () => this.#tellEnded());
+    this.#ending.add(key);
   }
 
   isServing(key: Key): boolean {
     return this.#instance.isServing((message) => message.flowKey === key);
   }
 
-  after(delayMs: number, run: () => void): void {
+  #after(delayMs: number, run: () => void): void {
     this.#thread.after(delayMs, run);
   }
 
-  sizeChanged(size: number): void {
-    this.#instance.stats[InstanceFloat.states] = size;
-  }
-
-  /** A message that names this instance may make a state here; it moves on only where it cannot stay. */
-  gainedForeign(): void {
-    if (this.states.isImporting || this.#instance.isDraining) this.#moveStates();
-  }
-
-  /** What was routed by a table of a lesser version is looked at by {@link sendOn}; all, while something is on its way. */
+  /** What was routed by a table of a lesser version is looked at by {@link sendOn}. */
   get threshold(): number {
-    return this.#kept.size > 0 ? Number.POSITIVE_INFINITY : this.version;
+    const [toOwners, toPlaces] = this.#onItsWay;
+    const isAny = this.#isHandingOver || this.#places.size + toOwners + toPlaces > 0;
+    return isAny ? Number.POSITIVE_INFINITY : (this.#owners?.version ?? 0);
   }
 
-  /** Nothing that counts is on its way from here. */
+  /** Nothing is on its way to owners. */
   get isQuiet(): boolean {
-    this.#settle();
-    return this.#kept.size === 0;
+    return this.#onItsWay[Towards.owner] + this.#onItsWay[Towards.told] === 0;
   }
 
-  /** Nothing is held here, or on its way from here. */
+  /** Nothing is held here, known here or on its way from here. */
   get isEmpty(): boolean {
-    return this.isQuiet && this.states.size === 0 && this.states.freed === 0;
+    return (
+      this.isQuiet &&
+      this.#onItsWay[Towards.place] === 0 &&
+      this.states.size + this.#places.size + this.#ending.size === 0
+    );
   }
 
   // ── tables ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes a newer table. `links`: the ways to instances on other threads. */
-  install(owners: KeyOwners, links: ReadonlyMap<InstanceId, SiblingLink>): void {
-    this.#owners = owners;
-    this.version = owners.version;
-    for (const { instanceId } of owners.siblings) {
+  install(owners: KeyOwners, links: ReadonlyMap<InstanceId, SiblingLink>, isInForce: boolean): void {
+    const before = this.#next ?? this.#owners;
+    if (isInForce || before === null) {
+      this.#owners = owners;
+      this.#next = null;
+      this.#isHandingOver = false;
+    } else this.#next = owners;
+    for (const { instanceId, restarts, isHere } of owners.siblings) {
+      const known = before?.siblings.find((sibling) => sibling.instanceId === instanceId);
+      // Whoever has lost its thread is told anew what stays here.
+      if (known !== undefined && known.restarts !== restarts) this.#announced.clear();
       if (instanceId === this.id || this.#ways.has(instanceId)) continue;
-      this.#ways.set(instanceId, new Way(instanceId, this.#thread, links.get(instanceId) ?? null));
+      const link = links.get(instanceId) ?? null;
+      // The ways of an instance that has just been made come with the next table.
+      if (link === null && !isHere) continue;
+      const way = new Way(instanceId, this.#thread, link);
+      this.#ways.set(instanceId, way);
+      // Of an earlier life of this instance.
+      way.eachPending((key, position) => this.#note(way, { key, position, towards: Towards.owner }));
     }
     this.#immovable.clear();
-    this.#recount();
-    if (owners.isInForce) this.#moveStates();
   }
 
-  /** All instances have the table. */
+  /** Hands over what the next table gives to others; resolves when they have all of it. */
+  handOver(): Promise<void> {
+    if (this.#next === null) return Promise.resolve();
+    this.#isHandingOver = true;
+    this.#hasSeenEarlier = this.#instance.inbox.markPassedOn();
+    this.#thread.lanesChanged();
+    const handedOver = new Promise<void>((resolve) => this.#onHandedOver.push(resolve));
+    this.#moving = null;
+    this.#moveStates();
+    return handedOver;
+  }
+
+  /** All owners have handed over. */
   putInForce(): void {
+    if (this.#next === null) return;
+    this.#owners = this.#next;
+    this.#next = null;
+    this.#isHandingOver = false;
+    for (const key of this.#announced)
+      if (this.#ownerElsewhere(bucketOf(key)) === null) this.#announced.delete(key);
     this.#moveStates();
   }
 
   forget(id: InstanceId): void {
     const way = this.#ways.get(id);
     if (way === undefined) return;
-    for (const { bucket } of way.counted) this.#uncount(bucket);
+    for (const one of way.onItsWay.splice(0)) this.#unnote(one);
     this.#ways.delete(id);
+    for (const [key, place] of this.#places) if (place === id) this.#places.delete(key);
   }
 
-  /** The thread is another, and the states are lost with the one before: only what that had passed on counts. */
-  forgetLost(): void {
-    this.held.reset((bucket) => this.#kept.get(bucket)?.count ?? 0);
+  /** The instance is removed: nobody waits for it. */
+  close(): void {
+    for (const resolve of this.#onHandedOver.splice(0)) resolve();
   }
 
-  /** By an older table there was nobody else; now whatever is on its way counts (I2). */
-  #recount(): void {
-    const before = [...this.#ways.values()].flatMap((way) => way.counted);
-    this.#kept.clear();
-    for (const way of this.#ways.values()) {
-      way.counted = [];
-      way.eachPending((flowKey, position) => this.#count(way, bucketOf(flowKey), position));
-    }
-    // Only now, so that no bucket seems to be empty in between.
-    for (const { bucket } of before) this.held.add(bucket, -1, false);
+  /** By which table the next owner of a bucket, or the present one, gets what is not this instance's; null: it is. */
+  #tableFor(bucket: number): KeyOwners | null {
+    const owners = this.#owners;
+    if (owners === null) return null;
+    if (!owners.owns(this.id, bucket)) return owners.ownerOf(bucket) === null ? null : owners;
+    return this.#isHandingOver && this.#next?.owns(this.id, bucket) === false ? this.#next : null;
   }
 
-  #count(way: Way, bucket: number, position: number): void {
-    this.held.add(bucket, 1, false);
-    way.counted.push({ bucket, position });
-    const kept = this.#kept.get(bucket);
-    if (kept === undefined) this.#kept.set(bucket, { way, count: 1 });
+  /** The owner of a bucket that is not this instance's, now or by the next table; null: it is. */
+  #ownerElsewhere(bucket: number): Sibling | null {
+    if (this.#next?.owns(this.id, bucket) === true) return null;
+    return this.#tableFor(bucket)?.ownerOf(bucket) ?? null;
+  }
+
+  // ── what is on its way ───────────────────────────────────────────────────────────────────────────────────
+
+  #note(way: Way, one: OnItsWay): void {
+    way.onItsWay.push(one);
+    this.#onItsWay[one.towards]++;
+    const kept = this.#kept[one.towards].get(one.key);
+    if (kept === undefined) this.#kept[one.towards].set(one.key, { way, count: 1 });
     else kept.count++;
     if (this.#isLooking) return;
     this.#isLooking = true;
-    this.after(lookPeriodMs, () => this.#look());
+    this.#after(lookPeriodMs, () => this.#look());
   }
 
-  #uncount(bucket: number): void {
-    this.held.add(bucket, -1, false);
-    const kept = this.#kept.get(bucket);
-    if (kept !== undefined && --kept.count === 0) this.#kept.delete(bucket);
+  #unnote({ key, towards }: OnItsWay): void {
+    this.#onItsWay[towards]--;
+    const kept = this.#kept[towards].get(key);
+    if (kept !== undefined && --kept.count === 0) this.#kept[towards].delete(key);
   }
 
+  /** What has ended elsewhere may have come back: it counts until all that has come here by then has been taken (I2). */
   #look(): void {
-    this.#settle();
-    this.#isLooking = this.#kept.size > 0;
-    if (this.#isLooking) this.after(lookPeriodMs, () => this.#look());
-  }
-
-  /** What is there no longer counts here. */
-  #settle(): void {
-    if (this.#kept.size === 0) return;
-    for (const way of this.#ways.values()) {
-      for (let first = way.counted[0]; first !== undefined && way.hasEnded(first.position); ) {
-        way.counted.shift();
-        this.#uncount(first.bucket);
-        first = way.counted[0];
-      }
-    }
+    while (this.#returning[0]?.isTaken() === true)
+      for (const one of this.#returning.shift()?.all ?? []) this.#unnote(one);
+    const all = [...this.#ways.values()].flatMap((way) => way.takeEnded());
+    if (all.length > 0) this.#returning.push({ all, isTaken: this.#instance.inbox.markPassedOn() });
+    this.#isLooking = this.#onItsWay.some((count) => count > 0);
+    if (this.#isLooking) this.#after(lookPeriodMs, () => this.#look());
   }
 
   // ── messages ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Sends on a message that was routed by an older table, or to whoever may hold its key, and ends it here: `done`, as a
-   * delayed message does that was handed on; where it cannot be taken, `shed: undeliverable`. False: its place is here.
+   * Sends on a message that is to be handled elsewhere, and ends it here: `done`, as a delayed message does that was handed
+   * on; where it cannot be taken, `shed: undeliverable`. False: its place is here.
    * `wasPassedOn`: another instance of the type has sent it on before.
    */
   sendOn(message: Envelope, lane: LaneReader | null, index: number, wasPassedOn: boolean): boolean {
-    const owners = this.#owners;
-    if (owners === null || this.states.has(message.flowKey)) return false;
-    const bucket = bucketOf(message.flowKey);
-    this.#settle();
-    const kept = this.#kept.get(bucket)?.way.to;
-    const owner = owners.ownerFor(this.id, bucket);
-    // Where all are draining nobody owns anything, and whoever has a message handles it.
-    const ownerId = owner?.sibling.instanceId ?? this.id;
-    let to: InstanceId;
-    let isCounted = true;
-    if (message.routedBy >= this.version) {
-      // To the owner as such: its place is here, but behind what is still out looking for whoever holds its key.
-      if (kept === undefined || wasPassedOn) return false;
-      to = kept;
-    } else {
-      // From one that may hold it to the next; those before have seen it.
-      const goesOn = wasPassedOn && message.routedBy === routedToHolder;
-      if (kept !== undefined) to = kept;
-      else {
-        const holders = owners.siblings.filter(
-          ({ instanceId, held }) =>
-            instanceId !== this.id && instanceId !== ownerId && Atomics.load(held, bucket) > 0,
-        );
-        to = holders.find(({ instanceId }) => !goesOn || instanceId > this.id)?.instanceId ?? ownerId;
-        if (to === this.id) return false;
-        isCounted = wasPassedOn || holders.length > 0 || !owners.isInForce;
-      }
-    }
-    message.routedBy = owner !== null && to === ownerId ? owner.version : routedToHolder;
+    const step = this.#stepOf(message, wasPassedOn);
+    if (step === null) return false;
+    const { way, towards } = step;
+    message.routedBy = step.routedBy;
     const { endings } = this.#instance;
-    const way = this.#ways.get(to);
     const position = way?.next() ?? 0;
     try {
       const codec = this.#instance.ports[message.port]?.codec as Codec;
       if (way?.pass(message, lane, index, codec) === true) {
-        if (isCounted) this.#count(way, bucket, position);
+        this.#note(way, { key: message.flowKey, position, towards });
         endings.end(lane, index, doneCode);
       } else endings.drop(message, lane, index, undeliverable);
     } catch (error) {
@@ -337,7 +396,110 @@ export class MovingKeys implements StatesHost {
     return true;
   }
 
-  // ── states ───────────────────────────────────────────────────────────────────────────────────────────────
+  #stepOf({ flowKey: key, routedBy }: Envelope, wasPassedOn: boolean): Step | null {
+    if (this.#owners === null) return null;
+    if (routedBy < 0) return this.#isHere(key) ? null : this.#stepBack(-routedBy as InstanceId, key);
+    const bucket = bucketOf(key);
+    const isBack = routedBy === routedBack;
+    if (!isBack) {
+      const toOwner = wasPassedOn ? undefined : this.#kept[Towards.owner].get(key);
+      if (toOwner !== undefined) return this.#stepToOwner(bucket, toOwner.way);
+      const toPlace = this.#kept[Towards.place].get(key);
+      if (toPlace !== undefined) return this.#stepToPlace(toPlace.way);
+    }
+    if (this.#isHere(key)) return null;
+    const place = this.#places.get(key);
+    if (place !== undefined) {
+      const way = this.#ways.get(place);
+      if (!isBack && way !== undefined) return this.#stepToPlace(way);
+      this.#places.delete(key);
+    }
+    // The next owner decides on what comes to it as such, and on a key whose place it has been told.
+    const next = this.#next;
+    const isForNext = next !== null && (isBack ? next.owns(this.id, bucket) : routedBy >= next.version);
+    const step = isForNext ? null : this.#stepToOwner(bucket);
+    // What follows must not overtake others of the key that come back.
+    return isBack && step !== null ? { ...step, towards: Towards.told } : step;
+  }
+
+  #isHere(key: Key): boolean {
+    return this.states.has(key) || (this.#announced.has(key) && this.isServing(key));
+  }
+
+  #stepToPlace(way: Way): Step {
+    return { way, towards: Towards.place, routedBy: -this.id };
+  }
+
+  /** `follows`: the way of what is to arrive before it. */
+  #stepToOwner(bucket: number, follows?: Way): Step | null {
+    const table = this.#tableFor(bucket);
+    if (follows === undefined && table === null) return null;
+    const way = follows ?? this.#ways.get((table?.ownerOf(bucket) as Sibling).instanceId);
+    const version = (table ?? (this.#owners as KeyOwners)).version;
+    return { way, towards: Towards.owner, routedBy: version };
+  }
+
+  /** The key is not here any more. Where the one that thought so is gone, whoever owns it gets it. */
+  #stepBack(to: InstanceId, key: Key): Step | null {
+    const way = this.#ways.get(to);
+    return way === undefined
+      ? this.#stepToOwner(bucketOf(key))
+      : { way, towards: Towards.owner, routedBy: routedBack };
+  }
+
+  // ── what other instances say ─────────────────────────────────────────────────────────────────────────────
+
+  /** Puts a state in. False: it could not be, and is lost; that is counted and logged. */
+  importState(key: Key, state: unknown): boolean {
+    this.#places.delete(key);
+    this.states.isImporting = true;
+    try {
+      this.#instance.handlers.importState?.(key, state);
+      return true;
+    } catch (error) {
+      this.#instance.countError(`import of the state of key ${key}`, error);
+      return false;
+    } finally {
+      this.states.isImporting = false;
+    }
+  }
+
+  /** The state of a key stays with another instance. */
+  notePlace(key: Key, place: InstanceId): void {
+    if (place === this.id || this.states.has(key)) return;
+    this.#places.set(key, place);
+    if (this.#ownerElsewhere(bucketOf(key)) !== null) this.#moveStates();
+  }
+
+  /** A key whose place was another instance has ended. */
+  noteEnded(key: Key, place: InstanceId): void {
+    if (this.#places.get(key) === place) this.#places.delete(key);
+    else this.#tell(EnvelopeKind.ended, key, place);
+  }
+
+  /** Tells the owner of a key, if that is another, where its place is or was. False: there is no room now. */
+  #tell(kind: typeof EnvelopeKind.place | typeof EnvelopeKind.ended, key: Key, place: InstanceId): boolean {
+    const owner = this.#ownerElsewhere(bucketOf(key));
+    const way = owner === null ? undefined : this.#ways.get(owner.instanceId);
+    if (way === undefined) return true;
+    const position = way.next();
+    if (way.write(this.#envelope(kind, key, place), rawCodec, noBytes) !== 'accepted') return false;
+    this.#note(way, { key, position, towards: Towards.told });
+    return true;
+  }
+
+  #tellEnded(): void {
+    for (const key of this.#ending) {
+      if (!this.states.has(key)) {
+        if (this.isServing(key) || !this.#tell(EnvelopeKind.ended, key, this.id)) continue;
+        this.#announced.delete(key);
+      }
+      this.#ending.delete(key);
+    }
+    if (this.#ending.size > 0) this.#after(lookPeriodMs, () => this.#tellEnded());
+  }
+
+  // ── moving ───────────────────────────────────────────────────────────────────────────────────────────────
 
   get #handlers(): Required<Pick<LifeHandlers, 'exportState' | 'importState'>> | null {
     const { exportState, importState } = this.#instance.handlers;
@@ -346,47 +508,91 @@ export class MovingKeys implements StatesHost {
       : (this.#instance.handlers as Required<LifeHandlers>);
   }
 
-  /** Begins to move what belongs to others, where the type can. */
+  /** Begins a round through all keys, in which what belongs to others goes to them, or their owners learn its place. */
   #moveStates(): void {
-    if (this.#owners?.isInForce !== true || this.#handlers === null) return;
-    this.#movesAgain = this.#moving !== null;
-    if (this.#movesAgain || this.states.size === 0) return;
-    this.#moving = this.states.keys();
-    this.after(0, () => this.#moveSome());
+    if (this.#moving !== null) {
+      this.#movesAgain = true;
+      return;
+    }
+    this.#moving = this.#keysToMove();
+    this.#movesAgain = false;
+    this.#isIncomplete = false;
+    this.#movedAtMs = this.#thread.nowMs;
+    this.#after(0, () => this.#moveSome());
+  }
+
+  *#keysToMove(): Generator<Key> {
+    yield* this.states.keys();
+    for (const { flowKey } of this.#instance.inProgressMessages()) yield flowKey;
+    yield* this.#places.keys();
   }
 
   #moveSome(): void {
     const thread = this.#thread;
+    const moving = this.#moving;
+    if (moving === null) return;
+    if (!this.#hasSeenEarlier()) return this.#after(lookPeriodMs, () => this.#moveSome());
     const startedAt = thread.tick();
+    const share = (startedAt - this.#movedAtMs) * moveShare;
+    const endsAt = startedAt + Math.min(moveMaxMs, Math.max(moveMinMs, share));
     thread.enter(this.id, startedAt);
-    for (let seen = 0; seen < moveMaxKeys && this.#moving !== null; seen++) {
-      const next = this.#moving.next();
-      if (next.done === true) {
-        this.#moving = this.#movesAgain ? this.states.keys() : null;
-        this.#movesAgain = false;
-        if (this.#moving !== null) this.after(moveRetryMs, () => this.#moveSome());
-        return;
+    do {
+      for (let seen = 0; seen < movePerLook; seen++) {
+        const next = moving.next();
+        if (next.done === true) return this.#endRound();
+        this.#move(next.value);
       }
-      if (!this.#move(next.value)) this.#movesAgain = true;
-      if (thread.tick() - startedAt > moveMaxMs) break;
-    }
-    if (this.#moving !== null) this.after(0, () => this.#moveSome());
+    } while (thread.tick() < endsAt);
+    this.#movedAtMs = thread.nowMs;
+    this.#after(0, () => this.#moveSome());
   }
 
-  /** False: it is to be tried again. */
-  #move(key: Key): boolean {
+  #endRound(): void {
+    this.#moving = null;
+    if (this.#isHandingOver && !this.#isIncomplete) this.close();
+    if (this.#movesAgain || this.#isIncomplete) this.#after(moveRetryMs, () => this.#moveStates());
+  }
+
+  /** Of a key in a bucket of another: its state goes there, or the owner learns of its place. */
+  #move(key: Key): void {
     const bucket = bucketOf(key);
-    // Until the next table is in force nothing moves; then everything is looked at again.
-    const owner = this.#owners?.isInForce === true ? this.#owners.ownerOf(bucket) : null;
+    const owner = this.#ownerElsewhere(bucket);
+    const way = owner === null ? undefined : this.#ways.get(owner.instanceId);
+    if (owner === null || way === undefined) return;
+    const isHere = this.states.has(key) || this.isServing(key);
+    const place = isHere ? this.id : this.#places.get(key);
+    if (place === undefined) return;
+    // Between two tables only what is handed over moves: others may be handing over what they have been given.
+    const isHandedOver = this.#next !== null && this.#owners?.owns(this.id, bucket) === true;
+    if (this.#next !== null && !isHandedOver && this.#announced.has(key)) return;
+    // It keeps to one way.
+    const isElsewhere = this.#kept.some((kept) => (kept.get(key)?.way ?? way) !== way);
+    if (isElsewhere) {
+      this.#isIncomplete = true;
+      return;
+    }
+    if (place !== this.id) {
+      if (place === owner.instanceId || this.#tell(EnvelopeKind.place, key, place)) this.#places.delete(key);
+      else this.#isIncomplete = true;
+      return;
+    }
+    const isMovable = this.#handlers !== null && this.states.has(key) && !this.#immovable.has(key);
+    if (isMovable && (this.#next === null || isHandedOver)) {
+      if (!this.isServing(key) && hasRoom(owner, way, this.statesMax)) {
+        if (this.#export(key, way)) return;
+      } else this.#movesAgain = true;
+    }
+    if (this.#announced.has(key)) return;
+    if (this.#tell(EnvelopeKind.place, key, this.id)) {
+      this.#announced.add(key);
+      if (!this.states.has(key)) this.lost(key);
+    } else this.#isIncomplete = true;
+  }
+
+  /** False: it stays, for now or for good. */
+  #export(key: Key, way: Way): boolean {
     const handlers = this.#handlers;
-    if (owner === null || owner.sibling.instanceId === this.id || handlers === null) return true;
-    if (this.#immovable.has(key)) return true;
-    if (this.isServing(key)) return false;
-    const way = this.#ways.get(owner.sibling.instanceId);
-    if (way === undefined) return true;
-    // A bucket of which something is on its way elsewhere waits for that, so that it keeps to one way.
-    const kept = this.#kept.get(bucket)?.way ?? way;
-    if (kept !== way || !hasRoom(owner.sibling, way, this.statesMax)) return false;
+    if (handlers === null) return false;
     let state: unknown;
     try {
       state = handlers.exportState(key);
@@ -397,12 +603,12 @@ export class MovingKeys implements StatesHost {
         );
     } catch (error) {
       this.#keep(key, error);
-      return true;
+      return false;
     }
     const position = way.next();
     let written: ReturnType<Way['write']>;
     try {
-      written = way.write(this.#envelope(key), stateCodec, state);
+      written = way.write(this.#envelope(EnvelopeKind.state, key, this.id), stateCodec, state);
       if (written === 'too-large')
         this.#keep(
           key,
@@ -416,19 +622,22 @@ export class MovingKeys implements StatesHost {
     if (written !== 'accepted') {
       // It may have been taken out.
       if (!this.states.has(key)) this.importState(key, state);
-      return written === 'too-large';
+      if (written === 'queue-full') this.#movesAgain = true;
+      return false;
     }
-    this.#count(way, bucket, position);
+    this.#note(way, { key, position, towards: Towards.told });
+    this.#announced.delete(key);
     this.states.delete(key);
     return true;
   }
 
-  #envelope(key: Key): Envelope {
+  /** `sender`: the instance with the state. */
+  #envelope(kind: Envelope['kind'], key: Key, sender: InstanceId): Envelope {
     const envelope = new Envelope();
-    envelope.kind = EnvelopeKind.state;
+    envelope.kind = kind;
     envelope.flowKey = key;
-    envelope.sender = this.id;
-    envelope.origin = this.id;
+    envelope.sender = sender;
+    envelope.origin = sender;
     envelope.enqueuedAtMs = this.#thread.nowMs;
     return envelope;
   }
@@ -437,24 +646,10 @@ export class MovingKeys implements StatesHost {
     this.#immovable.add(key);
     this.#instance.countError(`the state of key ${key} stays where it is`, error);
   }
-
-  /** Puts a state in. False: it could not be, and is lost; that is counted and logged. */
-  importState(key: Key, state: unknown): boolean {
-    this.states.isImporting = true;
-    try {
-      this.#instance.handlers.importState?.(key, state);
-      return true;
-    } catch (error) {
-      this.#instance.countError(`import of the state of key ${key}`, error);
-      return false;
-    } finally {
-      this.states.isImporting = false;
-    }
-  }
 }
 
 /** As well as can be known here: what others send meanwhile is taken, too (I4). */
-function hasRoom(sibling: Sibling, way: Way, statesMax: number): boolean {
-  const states = (sibling.stats[InstanceFloat.states] as number) + way.counted.length;
+function hasRoom(owner: Sibling, way: Way, statesMax: number): boolean {
+  const states = (owner.stats[InstanceFloat.states] as number) + way.onItsWay.length;
   return states < statesMax && way.credit() > 0;
 }

@@ -12,7 +12,7 @@ import {
   type RoutingPolicy,
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
-import { type Codec, createCodec, type Envelope, routedToHolder } from '../wire/index.ts';
+import { type Codec, createCodec, type Envelope, routedToFormer } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
 import {
   createRouter,
@@ -130,7 +130,7 @@ export class Route {
     }
     const endpoint = this.endpoints[router.choose(flowKey)] ?? null;
     if (this.isByKey && endpoint !== null && !this.#hasMet(endpoint))
-      this.routedBy = router.keyed?.isDetour === true ? routedToHolder : this.version;
+      this.routedBy = router.keyed?.isDetour === true ? routedToFormer : this.version;
     return endpoint;
   }
 

@@ -30,8 +30,8 @@ export interface ThreadEndpoint {
   readonly weight: number;
   readonly isDraining: boolean;
   readonly block: SharedArrayBuffer;
-  /** Of an instance of a keyed type: which keys it holds. */
-  readonly heldKeys: SharedArrayBuffer | null;
+  /** Its type keeps states by key. */
+  readonly isKeyed: boolean;
   /** Null: the instance is on the same thread. */
   readonly way: { readonly lane: LaneMemory; readonly threadBlock: SharedArrayBuffer } | null;
 }
@@ -48,7 +48,8 @@ export interface ThreadSibling {
   readonly weight: number;
   readonly isDraining: boolean;
   readonly block: SharedArrayBuffer;
-  readonly heldKeys: SharedArrayBuffer;
+  /** How often it has lost its thread. */
+  readonly restarts: number;
   readonly threadBlock: SharedArrayBuffer;
   /** By which instances of the type on the thread pass on to it. None: it is on the thread itself. */
   readonly lanes: readonly { readonly from: InstanceId; readonly lane: LaneMemory }[];
@@ -79,7 +80,6 @@ export type ThreadRequestBody =
       readonly instanceId: InstanceId;
       readonly msu: string;
       readonly block: SharedArrayBuffer;
-      readonly heldKeys: SharedArrayBuffer | null;
       readonly lanes: readonly ThreadLane[];
       /** Names of its custom counters so far, by slot. */
       readonly counterNames: readonly string[];
@@ -100,9 +100,14 @@ export type ThreadRequestBody =
       readonly isInForce: boolean;
       readonly siblings: readonly ThreadSibling[];
     }
-  /** Answered when the instances of the type that serve have taken what was sent to them so far, and passed on what moves. */
+  /** Answered when the instances of the type that serve have taken what was sent to them so far, and what they passed on is there. */
   | { readonly kind: 'settle'; readonly msu: string }
-  /** All instances have been told of the owners. */
+  /**
+   * All instances have been told of the owners. Answered when those of the type that serve have given what the table takes
+   * from them to the next owners.
+   */
+  | { readonly kind: 'hand-over'; readonly msu: string }
+  /** All have handed over. */
   | { readonly kind: 'owners-in-force'; readonly msu: string; readonly version: number }
   | { readonly kind: 'drain'; readonly instanceId: InstanceId }
   | { readonly kind: 'remove'; readonly instanceId: InstanceId }

@@ -447,6 +447,16 @@ export class LaneReader extends LaneView {
     return this.#left.length + ((this.#head - this.#next) & indexMask);
   }
 
+  /** Behind the last message seen by the last poll, for {@link hasTaken}. */
+  get end(): number {
+    return this.#head;
+  }
+
+  /** Whether all messages before an {@link end}, one of the last 2^30, have been taken. */
+  hasTaken(end: number): boolean {
+    return this.#left.length === 0 && ((this.#next - end) & indexMask) < (indexMask + 1) / 2;
+  }
+
   #nextPlace(): number {
     if (this.memory.isOrdered) return this.#next;
     return this.#left.at(-1) ?? (this.words[this.orderWord + (this.#next & this.slotMask)] as number);

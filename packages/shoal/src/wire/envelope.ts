@@ -1,14 +1,25 @@
 import { type InstanceId, type Key, type Message, provenanceMax } from '../model/index.ts';
 
 /**
- * What an envelope carries. `notice`: an error notice for the provenance of a failed message. `state`: the state of a key
- * that moves from one instance of a type to another.
+ * What an envelope carries. `notice`: an error notice for the provenance of a failed message. Between instances of a keyed
+ * type, `state`: the state of a key that moves; `place`: that the state of a key stays with the sender; `ended`: that a key
+ * whose place was the sender has no state any more.
  */
-export const EnvelopeKind = { message: 1, request: 2, reply: 3, notice: 4, timer: 5, state: 6 } as const;
+export const EnvelopeKind = {
+  message: 1,
+  request: 2,
+  reply: 3,
+  notice: 4,
+  timer: 5,
+  state: 6,
+  place: 7,
+  ended: 8,
+} as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
-/** Stands for no version in {@link Envelope.routedBy}: versions are larger. */
-export const routedToHolder = 1;
+/** Stand for no version in {@link Envelope.routedBy}: versions are larger. */
+export const routedToFormer = 1;
+export const routedBack = 2;
 
 const nobody: readonly InstanceId[] = [];
 const noOne = 0 as InstanceId;
@@ -49,8 +60,9 @@ export class Envelope implements Message {
   /** Names a request to its requester; 0: none. */
   correlation = 0;
   /**
-   * How the receiver was chosen, where its type keeps states by key. 0: not by the key. {@link routedToHolder}: it may
-   * still hold the key. Else the version of the table by which it owns the key.
+   * How the receiver was chosen, where its type keeps states by key. 0: not by the key. {@link routedToFormer}: it was
+   * the owner. {@link routedBack}: it knew a place of the key, where the key was not any more. Negative: it is the place
+   * of the key, known to the instance with this id. Else the version of the table by which it owns the key.
    */
   routedBy = 0;
 

@@ -17,10 +17,8 @@ export interface RouterEndpoint {
   readonly keys?: EndpointKeys;
 }
 
-/** The keys of an endpoint, and what the sending thread has sent it. */
+/** What the sending thread has sent to an endpoint whose type keeps states by key. */
 export interface EndpointKeys {
-  /** By bucket: keys that it holds or has on their way to others (`HeldKeys`). Written there, read here. */
-  readonly held: Uint32Array;
   /** Position of the next message that this thread sends there. */
   next(): number;
   /** Whether the message at a position, one of a bucket, has ended there. */

@@ -17,7 +17,6 @@ import {
 import { createLaneMemory, LaneReader, LaneWriter } from '../../transport/index.ts';
 import { createContext, type Log } from '../context.ts';
 import { Instance } from '../instance.ts';
-import { createHeldKeys } from '../keyed-states.ts';
 import { createMessageBlocks, MessageIds } from '../message-ids.ts';
 import { type LiveEndpoint, publishedQueueLength, Route } from '../route.ts';
 import { createInstanceBlock, createThreadBlock, viewThreadBlock } from '../shared-block.ts';
@@ -71,8 +70,7 @@ export async function startByHand(
   const hosted = placement.flatMap((names, at) => names.map((name) => ({ name, thread: threads[at]! })));
   const instances = hosted.map(({ name, thread }, at) => {
     const msu = typeOf(name);
-    const heldKeys = msu.state === 'keyed' ? createHeldKeys() : null;
-    return new Instance(thread, instanceId(at + 1), msu, createInstanceBlock(msu), heldKeys);
+    return new Instance(thread, instanceId(at + 1), msu, createInstanceBlock(msu));
   });
   for (const thread of threads) {
     for (const edge of graph.edges)
