@@ -29,6 +29,8 @@ export class AgentInstance {
   readonly stats: Float64Array;
   threadId: ThreadId;
   phase: 'starting' | 'serving' | 'draining' | 'lost' = 'starting';
+  /** It takes messages: it has begun, and its thread is not lost. */
+  hasBegun = false;
   /** How often it has lost its thread. */
   restarts = 0;
   /** It is being removed: it is not started again, whatever happens to its thread. */

@@ -22,9 +22,7 @@ import type { HostOrigin, ThreadEndpoint, ThreadSibling, ThreadTable } from './t
 
 /** A table waits at most so long for the one before to settle: a queue may be long, and a thread lost. */
 const settleMaxMs = 2_000;
-/** Each time that a thread is lost meanwhile, all hand over anew. */
-const handOverAttempts = 3;
-/** Between two looks whether a lost instance is back. */
+/** Between two looks whether an instance is lost, or back. */
 const lostPollMs = 10;
 
 /** What all threads have, or are about to have, of a type with states by key (I3). */
@@ -151,6 +149,7 @@ export class AgentLinks {
   async begin(instances: readonly AgentInstance[]): Promise<void> {
     for (const instance of instances) {
       await this.#state.threads.get(instance.threadId)?.ask({ kind: 'begin', instanceIds: [instance.id] });
+      instance.hasBegun = instance.phase !== 'lost';
     }
   }
 
@@ -244,19 +243,27 @@ export class AgentLinks {
     );
     const { version } = table;
     const isInForce = only !== undefined;
-    for (let attempt = 0; attempt < handOverAttempts; attempt++) {
+    for (let isDone = false; !isDone; ) {
+      const restarts = this.#restartsOf(msu);
       const told = hosts.map((thread) => {
         const siblings = this.#siblingsFor(thread, msu, table);
         return thread.ask({ kind: 'owners', msu, version, isInForce, siblings });
       });
       await Promise.all(told);
       if (isInForce) return;
-      const handedOver = await Promise.all(hosts.map((thread) => thread.ask({ kind: 'hand-over', msu })));
-      // What was known on a thread that is lost is told anew.
-      if (handedOver.every((answer) => answer.isOk)) break;
+      const handedOver = Promise.all(hosts.map((thread) => thread.ask({ kind: 'hand-over', msu })));
+      // Whoever is lost meanwhile takes with it what it was told: then all begin anew, and do not wait for it.
+      while (!isDone && this.#restartsOf(msu) === restarts)
+        isDone = (await within(handedOver, lostPollMs)) !== undefined;
     }
     // In force as soon as the thread comes to it: until then it only takes a longer way.
     for (const thread of hosts) void thread.ask({ kind: 'owners-in-force', msu, version });
+  }
+
+  /** How often instances of a type have lost their threads. */
+  #restartsOf(msu: string): number {
+    const instances = [...this.#state.instances.values()].filter((instance) => instance.msu.name === msu);
+    return instances.reduce((sum, { restarts }) => sum + restarts, 0);
   }
 
   #siblingsFor(thread: AgentThread, msu: string, table: KeyedTable): ThreadSibling[] {
@@ -272,6 +279,7 @@ export class AgentLinks {
         weight: endpoint.weight,
         isDraining: endpoint.isDraining,
         block: instance.block,
+        hasBegun: instance.hasBegun,
         restarts: instance.restarts,
         threadBlock: home.block.buffer,
         lanes: isHere

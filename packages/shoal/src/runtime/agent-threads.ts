@@ -157,6 +157,7 @@ export class AgentThreads {
     this.#state.event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) {
       instance.phase = 'lost';
+      instance.hasBegun = false;
       instance.restarts++;
       instance.givenUp = null;
       instance.isTold = false;

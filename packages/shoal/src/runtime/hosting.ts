@@ -238,11 +238,12 @@ export class Hosting {
     const before = this.#owners.get(body.msu)?.owners ?? null;
     if (before !== null && body.version < before.version) return;
     const siblings = body.siblings.map(
-      ({ instanceId, weight, isDraining, restarts, block, lanes }): Sibling => ({
+      ({ instanceId, weight, isDraining, hasBegun, restarts, block, lanes }): Sibling => ({
         instanceId,
         weight,
         isDraining,
         isHere: lanes.length === 0,
+        hasBegun,
         restarts,
         stats: new Float64Array(block),
       }),

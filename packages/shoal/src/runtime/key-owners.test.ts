@@ -10,6 +10,7 @@ const siblings = (active: readonly number[]): Sibling[] =>
     weight: 1,
     isDraining: !active.includes(id),
     isHere: true,
+    hasBegun: true,
     restarts: 0,
     stats: new Float64Array(0),
   }));

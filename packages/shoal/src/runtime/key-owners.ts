@@ -9,6 +9,8 @@ export interface Sibling {
   readonly isDraining: boolean;
   /** On the thread itself. */
   readonly isHere: boolean;
+  /** It took messages when the thread was told. */
+  readonly hasBegun: boolean;
   /** How often it has lost its thread, and what it knew with it. */
   readonly restarts: number;
   /** Its block. */

@@ -33,6 +33,7 @@ import {
   Envelope,
   EnvelopeKind,
   routedBack,
+  routedToFormer,
 } from '../wire/index.ts';
 import type { Instance } from './instance.ts';
 import type { KeyOwners, Sibling } from './key-owners.ts';
@@ -67,11 +68,10 @@ export interface SiblingLink {
 }
 
 /**
- * Where something is on its way to: messages to the owner of their bucket, or to whom knows more of it; messages to the place
- * of their key; and what is told of keys, which nothing follows.
+ * Where something is on its way to: messages to the owner of their bucket; to the place of their key; back from there; and
+ * what nothing follows.
  */
-const Towards = { owner: 0, place: 1, told: 2 } as const;
-type Towards = (typeof Towards)[keyof typeof Towards];
+type Towards = 'owner' | 'place' | 'back' | 'told';
 
 interface OnItsWay {
   readonly key: Key;
@@ -79,10 +79,28 @@ interface OnItsWay {
   readonly towards: Towards;
 }
 
-/** What is on its way of one key. */
-interface Kept {
-  readonly way: Way;
-  count: number;
+/** All that is on its way, by key. */
+class Underway {
+  readonly #byKey = new Map<Key, { readonly way: Way; count: number }>();
+  count = 0;
+
+  /** By which something of a key is on its way. */
+  wayOf(key: Key): Way | undefined {
+    return this.#byKey.get(key)?.way;
+  }
+
+  add(key: Key, way: Way): void {
+    this.count++;
+    const known = this.#byKey.get(key);
+    if (known === undefined) this.#byKey.set(key, { way, count: 1 });
+    else known.count++;
+  }
+
+  remove(key: Key): void {
+    this.count--;
+    const known = this.#byKey.get(key);
+    if (known !== undefined && --known.count === 0) this.#byKey.delete(key);
+  }
 }
 
 /** To one other instance of the type. */
@@ -120,6 +138,10 @@ class Way {
     const instance = this.#thread.instances.get(this.to);
     if (instance === undefined) return true;
     return instance.inbox.passedOn.taken > position && instance.keys?.isServing(key) !== true;
+  }
+
+  get isTelling(): boolean {
+    return this.onItsWay.some(({ towards }) => towards === 'told');
   }
 
   eachPending(visit: (flowKey: Key, position: number) => void): void {
@@ -180,12 +202,14 @@ export class MovingKeys implements StatesHost {
   readonly #announced = new Set<Key>();
   /** Those of them that may have ended. */
   readonly #ending = new Set<Key>();
-  /** By {@link Towards}: keys of which something is on its way. */
-  readonly #kept = [new Map<Key, Kept>(), new Map<Key, Kept>(), new Map<Key, Kept>()] as const;
+  readonly #underway: Readonly<Record<Towards, Underway>> = {
+    owner: new Underway(),
+    place: new Underway(),
+    back: new Underway(),
+    told: new Underway(),
+  };
   /** What has ended elsewhere, oldest first, and whether what was here by then has been taken. */
   readonly #returning: { readonly all: readonly OnItsWay[]; readonly isTaken: () => boolean }[] = [];
-  /** By {@link Towards}: all that is on its way. */
-  readonly #onItsWay: [number, number, number] = [0, 0, 0];
   #isLooking = false;
   #moving: Iterator<Key> | null = null;
   #movedAtMs = 0;
@@ -242,21 +266,21 @@ export class MovingKeys implements StatesHost {
 
   /** What was routed by a table of a lesser version is looked at by {@link sendOn}. */
   get threshold(): number {
-    const [toOwners, toPlaces] = this.#onItsWay;
-    const isAny = this.#isHandingOver || this.#places.size + toOwners + toPlaces > 0;
+    const isAny = this.#isHandingOver || this.#places.size > 0 || this.#isLooking;
     return isAny ? Number.POSITIVE_INFINITY : (this.#owners?.version ?? 0);
   }
 
   /** Nothing is on its way to owners. */
   get isQuiet(): boolean {
-    return this.#onItsWay[Towards.owner] + this.#onItsWay[Towards.told] === 0;
+    const { owner, back, told } = this.#underway;
+    return owner.count + back.count + told.count === 0;
   }
 
   /** Nothing is held here, known here or on its way from here. */
   get isEmpty(): boolean {
     return (
       this.isQuiet &&
-      this.#onItsWay[Towards.place] === 0 &&
+      this.#underway.place.count === 0 &&
       this.states.size + this.#places.size + this.#ending.size === 0
     );
   }
@@ -282,7 +306,7 @@ export class MovingKeys implements StatesHost {
       const way = new Way(instanceId, this.#thread, link);
       this.#ways.set(instanceId, way);
       // Of an earlier life of this instance.
-      way.eachPending((key, position) => this.#note(way, { key, position, towards: Towards.owner }));
+      way.eachPending((key, position) => this.#note(way, { key, position, towards: 'owner' }));
     }
     this.#immovable.clear();
   }
@@ -313,7 +337,7 @@ export class MovingKeys implements StatesHost {
   forget(id: InstanceId): void {
     const way = this.#ways.get(id);
     if (way === undefined) return;
-    for (const one of way.onItsWay.splice(0)) this.#unnote(one);
+    for (const { key, towards } of way.onItsWay.splice(0)) this.#underway[towards].remove(key);
     this.#ways.delete(id);
     for (const [key, place] of this.#places) if (place === id) this.#places.delete(key);
   }
@@ -341,28 +365,21 @@ export class MovingKeys implements StatesHost {
 
   #note(way: Way, one: OnItsWay): void {
     way.onItsWay.push(one);
-    this.#onItsWay[one.towards]++;
-    const kept = this.#kept[one.towards].get(one.key);
-    if (kept === undefined) this.#kept[one.towards].set(one.key, { way, count: 1 });
-    else kept.count++;
+    this.#underway[one.towards].add(one.key, way);
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#after(lookPeriodMs, () => this.#look());
   }
 
-  #unnote({ key, towards }: OnItsWay): void {
-    this.#onItsWay[towards]--;
-    const kept = this.#kept[towards].get(key);
-    if (kept !== undefined && --kept.count === 0) this.#kept[towards].delete(key);
-  }
-
   /** What has ended elsewhere may have come back: it counts until all that has come here by then has been taken (I2). */
   #look(): void {
     while (this.#returning[0]?.isTaken() === true)
-      for (const one of this.#returning.shift()?.all ?? []) this.#unnote(one);
-    const all = [...this.#ways.values()].flatMap((way) => way.takeEnded());
+      for (const { key, towards } of this.#returning.shift()?.all ?? []) this.#underway[towards].remove(key);
+    const ended = [...this.#ways.values()].flatMap((way) => way.takeEnded());
+    const all = ended.filter(({ towards }) => towards !== 'told');
+    for (const { key, towards } of ended) if (towards === 'told') this.#underway.told.remove(key);
     if (all.length > 0) this.#returning.push({ all, isTaken: this.#instance.inbox.markPassedOn() });
-    this.#isLooking = this.#onItsWay.some((count) => count > 0);
+    this.#isLooking = Object.values(this.#underway).some(({ count }) => count > 0);
     if (this.#isLooking) this.#after(lookPeriodMs, () => this.#look());
   }
 
@@ -396,30 +413,36 @@ export class MovingKeys implements StatesHost {
     return true;
   }
 
+  /** Null: here. */
   #stepOf({ flowKey: key, routedBy }: Envelope, wasPassedOn: boolean): Step | null {
     if (this.#owners === null) return null;
-    if (routedBy < 0) return this.#isHere(key) ? null : this.#stepBack(-routedBy as InstanceId, key);
+    const { owner, place, back } = this.#underway;
+    if (routedBy < 0) {
+      // Behind others that went back.
+      const isHere = back.wayOf(key) === undefined && this.#isHere(key);
+      return isHere ? null : this.#stepBack(-routedBy as InstanceId, key);
+    }
     const bucket = bucketOf(key);
     const isBack = routedBy === routedBack;
     if (!isBack) {
-      const toOwner = wasPassedOn ? undefined : this.#kept[Towards.owner].get(key);
-      if (toOwner !== undefined) return this.#stepToOwner(bucket, toOwner.way);
-      const toPlace = this.#kept[Towards.place].get(key);
-      if (toPlace !== undefined) return this.#stepToPlace(toPlace.way);
+      const toOwner = wasPassedOn ? undefined : (owner.wayOf(key) ?? back.wayOf(key));
+      if (toOwner !== undefined) return this.#stepToOwner(bucket, toOwner);
+      const toPlace = place.wayOf(key);
+      if (toPlace !== undefined) return this.#stepToPlace(toPlace);
     }
     if (this.#isHere(key)) return null;
-    const place = this.#places.get(key);
-    if (place !== undefined) {
-      const way = this.#ways.get(place);
+    const known = this.#places.get(key);
+    if (known !== undefined) {
+      const way = this.#ways.get(known);
       if (!isBack && way !== undefined) return this.#stepToPlace(way);
       this.#places.delete(key);
     }
     // The next owner decides on what comes to it as such, and on a key whose place it has been told.
     const next = this.#next;
-    const isForNext = next !== null && (isBack ? next.owns(this.id, bucket) : routedBy >= next.version);
+    const isForNext = next?.owns(this.id, bucket) === true && (isBack || routedBy >= next.version);
     const step = isForNext ? null : this.#stepToOwner(bucket);
     // What follows must not overtake others of the key that come back.
-    return isBack && step !== null ? { ...step, towards: Towards.told } : step;
+    return isBack && step !== null ? { ...step, towards: 'told' } : step;
   }
 
   #isHere(key: Key): boolean {
@@ -427,16 +450,17 @@ export class MovingKeys implements StatesHost {
   }
 
   #stepToPlace(way: Way): Step {
-    return { way, towards: Towards.place, routedBy: -this.id };
+    return { way, towards: 'place', routedBy: -this.id };
   }
 
   /** `follows`: the way of what is to arrive before it. */
   #stepToOwner(bucket: number, follows?: Way): Step | null {
     const table = this.#tableFor(bucket);
-    if (follows === undefined && table === null) return null;
-    const way = follows ?? this.#ways.get((table?.ownerOf(bucket) as Sibling).instanceId);
-    const version = (table ?? (this.#owners as KeyOwners)).version;
-    return { way, towards: Towards.owner, routedBy: version };
+    const owner = table?.ownerOf(bucket)?.instanceId;
+    if (follows === undefined && owner === undefined) return null;
+    const way = follows ?? this.#ways.get(owner as InstanceId);
+    const routedBy = table !== null && way?.to === owner ? table.version : routedToFormer;
+    return { way, towards: 'owner', routedBy };
   }
 
   /** The key is not here any more. Where the one that thought so is gone, whoever owns it gets it. */
@@ -444,7 +468,7 @@ export class MovingKeys implements StatesHost {
     const way = this.#ways.get(to);
     return way === undefined
       ? this.#stepToOwner(bucketOf(key))
-      : { way, towards: Towards.owner, routedBy: routedBack };
+      : { way, towards: 'back', routedBy: routedBack };
   }
 
   // ── what other instances say ─────────────────────────────────────────────────────────────────────────────
@@ -484,7 +508,7 @@ export class MovingKeys implements StatesHost {
     if (way === undefined) return true;
     const position = way.next();
     if (way.write(this.#envelope(kind, key, place), rawCodec, noBytes) !== 'accepted') return false;
-    this.#note(way, { key, position, towards: Towards.told });
+    this.#note(way, { key, position, towards: 'told' });
     return true;
   }
 
@@ -549,8 +573,18 @@ export class MovingKeys implements StatesHost {
 
   #endRound(): void {
     this.#moving = null;
-    if (this.#isHandingOver && !this.#isIncomplete) this.close();
+    if (this.#isHandingOver && !this.#isIncomplete) this.#endHandOver();
     if (this.#movesAgain || this.#isIncomplete) this.#after(moveRetryMs, () => this.#moveStates());
+  }
+
+  /** All is sent: it must be there, too, before others may send to the next owners. */
+  #endHandOver(): void {
+    const siblings = this.#next?.siblings ?? [];
+    const isUnderway = siblings.some(
+      ({ instanceId, hasBegun }) => hasBegun && this.#ways.get(instanceId)?.isTelling === true,
+    );
+    if (!isUnderway) this.close();
+    else this.#after(lookPeriodMs, () => this.#endHandOver());
   }
 
   /** Of a key in a bucket of another: its state goes there, or the owner learns of its place. */
@@ -566,7 +600,7 @@ export class MovingKeys implements StatesHost {
     const isHandedOver = this.#next !== null && this.#owners?.owns(this.id, bucket) === true;
     if (this.#next !== null && !isHandedOver && this.#announced.has(key)) return;
     // It keeps to one way.
-    const isElsewhere = this.#kept.some((kept) => (kept.get(key)?.way ?? way) !== way);
+    const isElsewhere = Object.values(this.#underway).some((some) => (some.wayOf(key) ?? way) !== way);
     if (isElsewhere) {
       this.#isIncomplete = true;
       return;
@@ -625,7 +659,7 @@ export class MovingKeys implements StatesHost {
       if (written === 'queue-full') this.#movesAgain = true;
       return false;
     }
-    this.#note(way, { key, position, towards: Towards.told });
+    this.#note(way, { key, position, towards: 'told' });
     this.#announced.delete(key);
     this.states.delete(key);
     return true;

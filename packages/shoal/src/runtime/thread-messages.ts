@@ -48,6 +48,8 @@ export interface ThreadSibling {
   readonly weight: number;
   readonly isDraining: boolean;
   readonly block: SharedArrayBuffer;
+  /** It takes messages now. */
+  readonly hasBegun: boolean;
   /** How often it has lost its thread. */
   readonly restarts: number;
   readonly threadBlock: SharedArrayBuffer;
@@ -104,7 +106,7 @@ export type ThreadRequestBody =
   | { readonly kind: 'settle'; readonly msu: string }
   /**
    * All instances have been told of the owners. Answered when those of the type that serve have given what the table takes
-   * from them to the next owners.
+   * from them to the next owners, and those have it.
    */
   | { readonly kind: 'hand-over'; readonly msu: string }
   /** All have handed over. */

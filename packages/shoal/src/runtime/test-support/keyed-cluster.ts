@@ -35,6 +35,7 @@ interface Numbered {
 /** Where the first instances of the keyed type are, by thread; feeders are on the first two. */
 export const placed: readonly (readonly number[])[] = [[11, 12], [13], [14, 15]];
 export const feeders: readonly number[] = [1, 2];
+const keepersMax = 10;
 const limits: Limits = {
   ...defaultLimits,
   laneMaxMessages: 256,
@@ -205,8 +206,7 @@ export class KeyedCluster {
 
   async start(): Promise<void> {
     for (const [at, ids] of placed.entries()) for (const id of ids) await this.add(at, id);
-    for (const [at, id] of feeders.entries())
-      await this.#host(at, id, 'feeder', this.#blockOf('feeder'), []);
+    for (const [at, id] of feeders.entries()) await this.#host(at, id, 'feeder', this.#blockOf('feeder'), []);
   }
 
   async #host(
@@ -280,6 +280,7 @@ export class KeyedCluster {
       instanceId: instanceId(id),
       weight: 1,
       isDraining: this.draining.includes(id),
+      hasBegun: true,
       restarts: 0,
       isKeyed: true,
       block: this.keepers[homeOf(id)]?.get(id) as SharedArrayBuffer,
@@ -341,6 +342,53 @@ export class KeyedCluster {
     this.threads[at]?.thread.turn();
   }
 
+  /**
+   * A step of a test. `t0`: a turn of a thread. `s1.204`: a feeder sends a message of a key; `s1.204!`: the last for now.
+   * `T0,2:012`: a table, by which the first and the third instance own everything; its steps come to the threads in the
+   * order behind the colon. `p`: the next of its steps. `a1`: another instance on a thread. `r3`: the fourth one leaves.
+   */
+  async play(step: string): Promise<void> {
+    const [first = '', second = ''] = step.slice(1).split(/[.:]/);
+    const at = Number(first);
+    const ids = this.keeperIds;
+    switch (step[0]) {
+      case 't':
+        return this.turn(at);
+      case 's':
+        return this.send(at, Number(second.replace('!', '')), second.endsWith('!'));
+      case 'T': {
+        const active = first.split(',').map(Number);
+        return this.planTable(
+          ids.filter((_, index) => active.includes(index)),
+          [...second].map(Number),
+        );
+      }
+      case 'p':
+        return this.step();
+      case 'a':
+        if (this.plan.length === 0 && ids.length < keepersMax) await this.add(at);
+        return;
+      case 'r':
+        return this.remove(ids[at] ?? 0);
+    }
+  }
+
+  /** Plays all of it, until everything has come to its end; throws where anything is wrong. */
+  async playAll(steps: readonly string[]): Promise<void> {
+    await this.start();
+    await this.planTable(this.keeperIds, [0, 1, 2]);
+    await this.settle();
+    for (const step of steps) {
+      await this.play(step);
+      assert.deepEqual(this.problems, []);
+    }
+    await this.settle();
+    // States move, and what has ended is forgotten, in their own time.
+    for (let round = 0; round < 300; round++) for (const at of placed.keys()) this.turn(at);
+    assert.deepEqual(this.problems, []);
+    assert.equal(this.handled, this.sent);
+  }
+
   /** Everything that is under way comes to its end. */
   async settle(): Promise<void> {
     const isUnderWay = (): boolean =>
@@ -355,4 +403,3 @@ export class KeyedCluster {
     }
   }
 }
-
