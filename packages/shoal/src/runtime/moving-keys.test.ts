@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FakeClock } from '../testing/fake-clock.ts';
 import { feeders, KeyedCluster, keys } from './test-support/keyed-cluster.ts';
 
 const step = fc.oneof(
@@ -31,7 +32,7 @@ for (const moves of [true, false]) {
   test(`whatever moves when, a key is at one instance, its messages in order, none lost; states ${moves ? 'move' : 'stay'}`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 300, size: 'max' }), async (steps) => {
-        const cluster = new KeyedCluster(moves);
+        const cluster = new KeyedCluster(moves, new FakeClock(1_000));
         await cluster.playAll(steps);
         if (moves) for (const id of cluster.draining) assert.equal(cluster.held.get(id)?.size, 0);
       }),
@@ -53,6 +54,6 @@ const onceWrong = {
 };
 for (const [what, steps] of Object.entries(onceWrong)) {
   test(`where states stay: ${what}`, async () => {
-    await new KeyedCluster(false).playAll(steps.split(' '));
+    await new KeyedCluster(false, new FakeClock(1_000)).playAll(steps.split(' '));
   });
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   type App,
+  type Clock,
   connect,
   createSeededRandom,
   defaultLimits,
@@ -18,7 +19,6 @@ import {
   threadId,
   value,
 } from '../../model/index.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
 import { createLaneMemory, type LaneMemory } from '../../transport/index.ts';
 import { Hosting } from '../hosting.ts';
 import { createMessageBlocks, MessageIds } from '../message-ids.ts';
@@ -59,8 +59,13 @@ export const keys: readonly Key[] = (() => {
   return found;
 })();
 
+/** A clock that stands still between turns. */
+export interface ManualClock extends Clock {
+  advance(ms: number): void;
+}
+
 export class KeyedCluster {
-  readonly clock: FakeClock = new FakeClock(1_000);
+  readonly clock: ManualClock;
   readonly threads: { readonly thread: ThreadRuntime; readonly hosting: Hosting }[] = [];
   readonly blocks: readonly SharedArrayBuffer[] = placed.map(() => createThreadBlock());
   /** Instances of the keyed type that are there, with their blocks, by thread. */
@@ -83,7 +88,8 @@ export class KeyedCluster {
   #lastId = 100;
   draining: readonly number[] = [];
 
-  constructor(moves: boolean) {
+  constructor(moves: boolean, clock: ManualClock) {
+    this.clock = clock;
     const app = this.#app(moves);
     const graph = describeApp(app);
     this.#blockOf = (name) =>
