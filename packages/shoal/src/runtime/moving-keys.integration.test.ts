@@ -114,6 +114,35 @@ test('a state that cannot be moved stays, served where it is; one that cannot be
   );
 });
 
+test('keys that stay are found where they are when the thread of their owner is lost', async (t) => {
+  const keeper = await startKeeper();
+  t.after(() => keeper.close());
+  const staying = keys.filter((key) => ['throws', 'awaits', 'cyclic'].includes(fateOf(key)));
+  await keeper.all(staying, 'put');
+  await keeper.type.add(clone);
+  const places = async (): Promise<(number | undefined)[]> => {
+    const answers = await keeper.all(staying, 'get');
+    assert.deepEqual(
+      staying.map((key) => answers.get(key)?.state),
+      staying.map((key) => `state ${key}`),
+    );
+    return [...new Set([...answers.values()].map(({ instance }) => instance))];
+  };
+  assert.deepEqual(await places(), [first]);
+  // Whoever owns a key that has no state anywhere takes it.
+  const isAtClone = async (key: number): Promise<boolean> =>
+    (await keeper.ask(key, 'get')).instance === clone;
+  let free = 1_000;
+  while (!(await isAtClone(free))) free++;
+  const { outcome } = await keeper.ask(free, 'exit');
+  assert.equal(outcome, 'failed');
+  await keeper.app.until('replacement', () =>
+    keeper.app.events.some(({ kind }) => kind === 'thread-replaced'),
+  );
+  assert.ok(await isAtClone(free));
+  assert.deepEqual(await places(), [first]);
+});
+
 test('an instance that is full is not given more: the states stay where they are until there is room', async (t) => {
   const movable = keys.filter((key) => fateOf(key) === 'moves');
   const keeper = await startKeeper({ statesMax: movable.length });

@@ -213,8 +213,10 @@ export class MovingKeys implements StatesHost {
   #isLooking = false;
   #moving: Iterator<Key> | null = null;
   #movedAtMs = 0;
-  /** Of the round through the keys that is under way: something has to be looked at again, or keeps others waiting. */
+  /** After the round through the keys that is under way, there is another through all; or through those that are left. */
   #movesAgain = false;
+  readonly #left = new Set<Key>();
+  /** Some of them keep others waiting. */
   #isIncomplete = false;
   /** Their states cannot be moved. */
   readonly #immovable = new Set<Key>();
@@ -534,12 +536,13 @@ export class MovingKeys implements StatesHost {
 
   /** Begins a round through all keys, in which what belongs to others goes to them, or their owners learn its place. */
   #moveStates(): void {
-    if (this.#moving !== null) {
-      this.#movesAgain = true;
-      return;
-    }
-    this.#moving = this.#keysToMove();
-    this.#movesAgain = false;
+    this.#movesAgain = this.#moving !== null;
+    if (!this.#movesAgain) this.#beginRound(this.#keysToMove());
+  }
+
+  #beginRound(keys: Iterator<Key>): void {
+    this.#moving = keys;
+    this.#left.clear();
     this.#isIncomplete = false;
     this.#movedAtMs = this.#thread.nowMs;
     this.#after(0, () => this.#moveSome());
@@ -574,7 +577,12 @@ export class MovingKeys implements StatesHost {
   #endRound(): void {
     this.#moving = null;
     if (this.#isHandingOver && !this.#isIncomplete) this.#endHandOver();
-    if (this.#movesAgain || this.#isIncomplete) this.#after(moveRetryMs, () => this.#moveStates());
+    if (!this.#movesAgain && this.#left.size === 0) return;
+    this.#after(moveRetryMs, () => {
+      if (this.#moving !== null) return;
+      this.#beginRound(this.#movesAgain ? this.#keysToMove() : [...this.#left].values());
+      this.#movesAgain = false;
+    });
   }
 
   /** All is sent: it must be there, too, before others may send to the next owners. */
@@ -601,26 +609,29 @@ export class MovingKeys implements StatesHost {
     if (this.#next !== null && !isHandedOver && this.#announced.has(key)) return;
     // It keeps to one way.
     const isElsewhere = Object.values(this.#underway).some((some) => (some.wayOf(key) ?? way) !== way);
-    if (isElsewhere) {
-      this.#isIncomplete = true;
-      return;
-    }
+    if (isElsewhere) return this.#leave(key, true);
     if (place !== this.id) {
       if (place === owner.instanceId || this.#tell(EnvelopeKind.place, key, place)) this.#places.delete(key);
-      else this.#isIncomplete = true;
+      else this.#leave(key, true);
       return;
     }
     const isMovable = this.#handlers !== null && this.states.has(key) && !this.#immovable.has(key);
     if (isMovable && (this.#next === null || isHandedOver)) {
       if (!this.isServing(key) && hasRoom(owner, way, this.statesMax)) {
         if (this.#export(key, way)) return;
-      } else this.#movesAgain = true;
+      } else this.#leave(key, false);
     }
     if (this.#announced.has(key)) return;
     if (this.#tell(EnvelopeKind.place, key, this.id)) {
       this.#announced.add(key);
       if (!this.states.has(key)) this.lost(key);
-    } else this.#isIncomplete = true;
+    } else this.#leave(key, true);
+  }
+
+  /** For another round. `isAwaited`: the next owner must have it before its table is in force. */
+  #leave(key: Key, isAwaited: boolean): void {
+    this.#left.add(key);
+    if (isAwaited) this.#isIncomplete = true;
   }
 
   /** False: it stays, for now or for good. */
@@ -656,7 +667,7 @@ export class MovingKeys implements StatesHost {
     if (written !== 'accepted') {
       // It may have been taken out.
       if (!this.states.has(key)) this.importState(key, state);
-      if (written === 'queue-full') this.#movesAgain = true;
+      if (written === 'queue-full') this.#leave(key, false);
       return false;
     }
     this.#note(way, { key, position, towards: 'told' });

@@ -13,7 +13,8 @@ import {
 /** Questions to, and answers from, the driver. */
 export const movingChannel = 'shoal-test-moving';
 
-export type What = 'put' | 'get' | 'drop';
+/** `exit`: the thread of the instance that gets it ends. */
+export type What = 'put' | 'get' | 'drop' | 'exit';
 export interface Question {
   readonly id: number;
   readonly key: Key;
@@ -80,6 +81,7 @@ const keeper = defineMsu({
     const states = context.states<unknown>();
     return {
       ask: (what, { flowKey }) => {
+        if (what === 'exit') process.exit(1);
         if (what === 'put') states.set(flowKey, `state ${flowKey}`);
         if (what === 'drop') states.delete(flowKey);
         return { instance: context.instanceId, state: (states.get(flowKey) as string | undefined) ?? null };
