@@ -188,16 +188,19 @@ describe('shoal run', () => {
     assert.equal((await running.ended).status, 0);
   });
 
-  test('a handler that fills a table without end aborts the process; the next one says why, and serves on', async () => {
+  test('a handler that fills a table without end ends the process, or its thread; what comes next says why, and serves on', async () => {
     const file = path.join(folder, 'small-heaps.yaml');
     // The smaller the heap, the sooner it is full.
     writeFileSync(file, 'limits:\n  threadHeapMaxMiB: 64\n');
     const args = ['run', app('grows-later.mjs'), '--deployment', file];
     const running = startCommand(args, { ...env, SHOAL_TEST_FOLDER: folder });
-    const text = await running.seen('started again: ');
-    const [before = '', after = ''] = text.split('supervisor: starting it again (restart 1)');
-    assert.match(before, /served: done[\s\S]*ERROR supervisor: .*ran out of JavaScript heap/);
-    assert.match(after, /started again: .*ran out of JavaScript heap/);
+    // V8 aborts the process, or (seen with Node 24.21) has the thread ended.
+    const text = await Promise.race([running.seen('started again: '), running.seen('thread-replaced: ')]);
+    if (text.includes('started again: ')) {
+      const [before = '', after = ''] = text.split('supervisor: starting it again (restart 1)');
+      assert.match(before, /served: done[\s\S]*ERROR supervisor: .*ran out of JavaScript heap/);
+      assert.match(after, /started again: .*ran out of JavaScript heap/);
+    } else assert.match(text, /served: done[\s\S]*thread-lost: .*ran out of memory/);
     await running.seen('served: done', text.length);
     running.child.kill('SIGTERM');
     const { status, stdout } = await running.ended;
