@@ -7,10 +7,10 @@ import { failedCode, LaneReader, LaneWriter, shedCode } from '../transport/index
 import { createContext, type LiveContext, type Log } from './context.ts';
 import { Instance } from './instance.ts';
 import { KeyOwners, type Sibling } from './key-owners.ts';
-import type { SiblingLink } from './moving-keys.ts';
 import { type LiveEndpoint, publishedQueueLength, Route } from './route.ts';
 import { bucketOf, type EndpointKeys, type KeyedRouting } from './routing/index.ts';
 import { InstanceFloat, viewThreadBlock } from './shared-block.ts';
+import type { SiblingLink } from './sibling-way.ts';
 import type {
   ThreadEndpoint,
   ThreadLane,
