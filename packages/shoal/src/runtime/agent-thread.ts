@@ -142,7 +142,6 @@ export class AgentThread {
   #startWorker(): Worker {
     const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks, printsTo } =
       this.options;
-    Atomics.store(this.block.words, ThreadWord.running, 0);
     Atomics.store(this.block.words, ThreadWord.parked, 0);
     const workerData: ThreadStart = {
       threadId,

@@ -21,7 +21,7 @@ import {
   type ThreadEnd,
 } from './agent-thread.ts';
 import { setThreadSlice } from './native/index.ts';
-import { ThreadWord } from './shared-block.ts';
+import { InstanceFloat, ThreadWord } from './shared-block.ts';
 import type { HostOrigin, ThreadReport } from './thread-messages.ts';
 
 /**
@@ -157,6 +157,7 @@ export class AgentThreads {
     this.#state.event('thread-lost', thread.id, null, `thread ${thread.options.name} ${why}`);
     for (const instance of instances) {
       instance.phase = 'lost';
+      instance.stats[InstanceFloat.runningSince] = 0;
       instance.hasBegun = false;
       instance.restarts++;
       instance.givenUp = null;

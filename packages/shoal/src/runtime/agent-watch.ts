@@ -2,13 +2,12 @@
  * Finds and ends threads that run away. (A message that is only awaited too long blocks nothing: its instance ends it.) One that does not end although it has had `terminateMaxMs` can only be ended
  * with its process: then `onFatal` is called, and the supervisor starts another.
  */
-import { instanceId } from '../model/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentState } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
 import { EndingAllowance, terminateMaxMs } from './ending-allowance.ts';
 import { openThreadReader } from './procfs/index.ts';
-import { ThreadFloat, ThreadWord } from './shared-block.ts';
+import { InstanceFloat, ThreadFloat, ThreadWord } from './shared-block.ts';
 
 /** Between two looks at whether it has ended. */
 const endingLookMs = 25;
@@ -30,9 +29,11 @@ export class AgentWatch {
   }
 
   #limited(thread: AgentThread): AgentInstance[] {
-    return [...thread.instances]
-      .flatMap((id) => this.#state.instances.get(id) ?? [])
-      .filter((instance) => instance.msu.runLimitMs > 0);
+    return this.#instancesOf(thread).filter((instance) => instance.msu.runLimitMs > 0);
+  }
+
+  #instancesOf(thread: AgentThread): AgentInstance[] {
+    return [...thread.instances].flatMap((id) => this.#state.instances.get(id) ?? []);
   }
 
   /** Kills threads whose event runs over its limit, or that do not go through their loop. */
@@ -40,14 +41,16 @@ export class AgentWatch {
     const now = this.#state.options.clock.now();
     for (const thread of this.#state.threads.values()) {
       if (!thread.isRunning || thread.phase !== 'serving' || thread.killReason !== null) continue;
-      const running = Atomics.load(thread.block.words, ThreadWord.running);
-      const startedAt = thread.block.floats[ThreadFloat.eventStartedAt] as number;
-      const instance = this.#state.instances.get(instanceId(running));
-      if (instance !== undefined) {
+      let isInHandler = false;
+      for (const instance of this.#instancesOf(thread)) {
+        // Read once: the thread goes on meanwhile.
+        const since = instance.stats[InstanceFloat.runningSince] as number;
+        if (since === 0) continue;
+        isInHandler = true;
         const limit = instance.msu.runLimitMs;
-        if (limit > 0 && now - startedAt > limit) this.#kill(thread, instance, now - startedAt);
-        continue;
+        if (limit > 0 && now - since > limit) this.#kill(thread, instance, now - since);
       }
+      if (isInHandler) continue;
       const stuck = this.#findStuck(thread, now);
       if (stuck !== null)
         this.#kill(thread, stuck, now - (thread.block.floats[ThreadFloat.beatAt] as number));

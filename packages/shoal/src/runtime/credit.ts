@@ -8,15 +8,15 @@ import { InstanceFloat } from './shared-block.ts';
  */
 export function queueRoom(route: Route, endpoint: LiveEndpoint): number {
   const { queueMaxMessages, queueMaxWorkMs } = route;
-  if (queueMaxMessages === 0 && queueMaxWorkMs === 0) return Number.POSITIVE_INFINITY;
+  if (queueMaxWorkMs === 0)
+    return queueMaxMessages === 0 ? Number.POSITIVE_INFINITY : queueMaxMessages - endpoint.queueLength();
   let max = queueMaxMessages > 0 ? queueMaxMessages : Number.POSITIVE_INFINITY;
   // So many that none waits longer than the bound, by the measured mean service time there. One may always wait behind
   // another: that may have been replied to and only seem to be there, and an idle instance must not refuse.
-  if (queueMaxWorkMs > 0)
-    max = Math.min(
-      max,
-      Math.max(1, queueMaxWorkMs / (endpoint.stats[InstanceFloat.serviceMeanMs] as number)) + 1,
-    );
+  max = Math.min(
+    max,
+    Math.max(1, queueMaxWorkMs / (endpoint.stats[InstanceFloat.serviceMeanMs] as number)) + 1,
+  );
   return Math.floor(max) - endpoint.queueLength();
 }
 

@@ -76,12 +76,8 @@ export class Endings {
 
   /** Counts the end of a message: the one place where messages of a living instance end. */
   end(lane: LaneReader | null, index: number, end: number): void {
-    if (lane === null) {
-      const at = InstanceFloat.localEnds + end;
-      this.#stats[at] = (this.#stats[at] as number) + 1;
-    } else {
-      lane.finish(index, end);
-    }
+    if (lane === null) this.#instance.meter.ended(end);
+    else lane.finish(index, end);
   }
 
   /** Sends a reply. Answers null, or why it could not be carried. */
@@ -106,7 +102,7 @@ export class Endings {
       const requester = thread.instances.get(request.sender);
       if (requester !== undefined) {
         reply.payload = payload;
-        if (!requester.inbox.localReplies.push(reply)) return 'no-room';
+        if (!requester.inbox.acceptReply(reply)) return 'no-room';
         thread.addReady(requester);
         return null;
       }

@@ -286,7 +286,7 @@ test('what other instances have passed on goes before all other messages, in any
     rig.inbox.poll();
     rig.passOn({ id: 3, enqueuedAtMs: 50 });
     rig.passOn({ id: 4, enqueuedAtMs: 40 });
-    assert.ok(rig.inbox.passedOn.push(Object.assign(new Envelope(), { id: 5, enqueuedAtMs: 45 })));
+    assert.ok(rig.inbox.acceptPassedOn(Object.assign(new Envelope(), { id: 5, enqueuedAtMs: 45 })));
     rig.reply({ id: 6, enqueuedAtMs: 47 });
     assert.deepEqual(
       rig.drain().map(({ id }) => id),

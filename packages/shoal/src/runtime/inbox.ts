@@ -61,6 +61,8 @@ export class Inbox {
   #lane: LaneReader | null = null;
   /** Events in lanes that the last poll has seen and that are not taken. */
   #inLanes = 0;
+  /** Events anywhere but in {@link local}: most inboxes have none, most of the time. */
+  #elsewhere = 0;
 
   constructor(order: QueueOrder, localMax: number, repliesMax: number) {
     this.order = order;
@@ -80,6 +82,20 @@ export class Inbox {
     return this.localCredit > 0 && this.local.push(envelope);
   }
 
+  /** Takes a reply or a notice from the same thread. */
+  acceptReply(envelope: Envelope): boolean {
+    if (!this.localReplies.push(envelope)) return false;
+    this.#elsewhere++;
+    return true;
+  }
+
+  /** Takes what another instance of the type, on the same thread, passes on. */
+  acceptPassedOn(envelope: Envelope): boolean {
+    if (!this.passedOn.push(envelope)) return false;
+    this.#elsewhere++;
+    return true;
+  }
+
   addLane(lane: LaneReader): void {
     this.lanes.splice(this.lanes.length - this.siblingLanes.length, 0, lane);
   }
@@ -95,6 +111,7 @@ export class Inbox {
     for (const lane of this.lanes) inLanes += lane.poll();
     const waiting = this.local.length + this.passedOn.length + this.#waiting.size + inLanes;
     for (const lane of this.replyLanes) inLanes += lane.poll();
+    this.#elsewhere += inLanes - this.#inLanes;
     this.#inLanes = inLanes;
     if (this.#closing.size > 0) this.#dropClosed();
     if (this.order !== 'fifo' && waiting > this.#waiting.size) this.#arrange();
@@ -121,13 +138,7 @@ export class Inbox {
 
   /** Nothing to choose from: what a thread finds with most of its instances, most of the time. */
   get isEmpty(): boolean {
-    return (
-      this.local.length === 0 &&
-      this.passedOn.length === 0 &&
-      this.localReplies.length === 0 &&
-      this.#inLanes === 0 &&
-      this.#waiting.size === 0
-    );
+    return this.#elsewhere === 0 && this.local.length === 0;
   }
 
   /** Messages that wait, as of the last poll. */
@@ -169,6 +180,7 @@ export class Inbox {
       }
     }
     this.#waitingLocal += this.local.length;
+    this.#elsewhere += this.local.length;
     while (this.local.length > 0) this.#arrangeOne(this.local.shift(), null, 0);
   }
 
@@ -183,6 +195,15 @@ export class Inbox {
    * be (I1). Replies go first, unless a message of a FIFO inbox is older.
    */
   chooseNext(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
+    if (this.#elsewhere > 0 || this.order !== 'fifo') return this.#chooseAmongAll(takesMessages, order);
+    const first = takesMessages ? this.local.peek() : undefined;
+    this.isPassedOn = false;
+    this.#lane = null;
+    this.#from = first === undefined ? From.nowhere : From.local;
+    return first === undefined ? Number.POSITIVE_INFINITY : rankOfEnvelope(order, first);
+  }
+
+  #chooseAmongAll(takesMessages: boolean, order: QueueOrder): number {
     let from: From = From.nowhere;
     let at = Number.POSITIVE_INFINITY;
     let lane: LaneReader | null = null;
@@ -190,7 +211,6 @@ export class Inbox {
       from = From.localReplies;
       at = (this.localReplies.peek() as Envelope).enqueuedAtMs;
     }
-    // Most often everything is in local queues, and then the lanes need not be gone through.
     const replyLanes = this.#inLanes > 0 ? this.replyLanes : noLanes;
     const lanes = this.#inLanes > 0 ? this.lanes : noLanes;
     for (let i = 0; i < replyLanes.length; i++) {
@@ -269,11 +289,11 @@ export class Inbox {
   take(): Envelope {
     this.lane = null;
     this.index = 0;
+    if (this.#from === From.local) return this.local.shift();
+    this.#elsewhere--;
     switch (this.#from) {
       case From.localReplies:
         return this.localReplies.shift();
-      case From.local:
-        return this.local.shift();
       case From.passedOn:
         return this.passedOn.shift();
       case From.lane: {

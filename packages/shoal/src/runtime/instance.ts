@@ -23,19 +23,15 @@ import {
   sheddingReasons,
 } from '../model/index.ts';
 import { doneCode, ends, failedCode, type LaneReader, shedCode } from '../transport/index.ts';
-import { bucketOf, type Codec, createCodec, DecodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
+import { type Codec, createCodec, DecodeError, Envelope, EnvelopeKind } from '../wire/index.ts';
 import { releaseConnection } from './connection-owner.ts';
 import { detailCodec, Endings } from './endings.ts';
+import { EventMeter } from './event-meter.ts';
 import { Inbox } from './inbox.ts';
 import { MovingKeys, stateCodec } from './moving-keys.ts';
 import { Outbox } from './outbox.ts';
 import type { OnReply } from './pending-requests.ts';
-import {
-  InstanceFloat,
-  portBytesFloat,
-  serviceHistogramFloat,
-  sojournHistogramFloat,
-} from './shared-block.ts';
+import { InstanceFloat, portBytesFloat } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 type AnyHandler = (payload: unknown, message: Envelope) => unknown;
@@ -69,18 +65,12 @@ const runLimit = failedCode('run-limit');
 const replyRetryMs = 1;
 const replyRetryMaxMs = 5_000;
 
-/**
- * Events of a type without a run limit share readings of the clock, 36 ns each, while they last less than this on average,
- * so many at a time. With a run limit each event must have its own: it is what the limit is measured from.
- */
-const shortEventMs = 0.002;
-const eventsPerReading = 4;
-
 export class Instance {
   readonly id: InstanceId;
   readonly graph: GraphMsu;
   readonly thread: ThreadRuntime;
   readonly stats: Float64Array;
+  readonly meter: EventMeter;
   readonly inbox: Inbox;
   readonly mayAwait: boolean;
   /** The message in whose chain the running code is. */
@@ -103,12 +93,6 @@ export class Instance {
   readonly outbox: Outbox;
   readonly endings: Endings;
   readonly #concurrency: number;
-  /** How long an event takes, of whatever kind: weighted mean, weight 1/16. At first it is taken to be long. */
-  #eventMeanMs = 1;
-  /** Events since the clock was read, when the first of them began, and how many were messages that are done with. */
-  #untimed = 0;
-  #untimedSinceMs = 0;
-  #untimedServed = 0;
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
 
@@ -117,6 +101,7 @@ export class Instance {
     this.id = id;
     this.graph = graph;
     this.stats = new Float64Array(block);
+    this.meter = new EventMeter(this.stats, thread, graph.runLimitMs > 0);
     this.mayAwait = graph.execution !== 'sync';
     this.#concurrency = graph.execution === 'async' ? graph.concurrency : 1;
     const max = graph.queueMaxMessages > 0 ? graph.queueMaxMessages : thread.limits.laneMaxMessages;
@@ -147,43 +132,28 @@ export class Instance {
   /** Looks for new messages. */
   poll(): void {
     this.waiting = this.inbox.poll();
-    this.#publishQueue(this.waiting);
+    this.meter.publishQueue(this.waiting, this.waiting);
   }
 
   /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */
   chooseNext(scheduling: QueueOrder): number {
-    const { inbox } = this;
-    if (inbox.isEmpty) return Number.POSITIVE_INFINITY;
-    return inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
-  }
-
-  /** `most`: how many waited, before one of them was taken. */
-  #publishQueue(most: number): void {
-    const stats = this.stats;
-    const length = this.waiting;
-    const window = stats[InstanceFloat.window] as number;
-    if (window !== stats[InstanceFloat.windowSeen]) {
-      stats[InstanceFloat.queueLength] = length;
-      stats[InstanceFloat.queueMin] = length;
-      stats[InstanceFloat.queueMax] = most;
-      stats[InstanceFloat.windowSeen] = window;
-      return;
-    }
-    if (most > (stats[InstanceFloat.queueMax] as number)) stats[InstanceFloat.queueMax] = most;
-    if (length === stats[InstanceFloat.queueLength]) return;
-    stats[InstanceFloat.queueLength] = length;
-    if (length < (stats[InstanceFloat.queueMin] as number)) stats[InstanceFloat.queueMin] = length;
+    return this.inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
   }
 
   /** Takes the event that {@link chooseNext} has chosen, and there must be one, and runs it. */
   runNext(): void {
+    this.#runNext();
+    this.meter.end();
+  }
+
+  #runNext(): void {
     const { inbox } = this;
     const envelope = inbox.take();
     const { lane, index } = inbox;
     switch (envelope.kind) {
       case EnvelopeKind.message:
       case EnvelopeKind.request:
-        this.#publishQueue(this.waiting--);
+        this.meter.publishQueue(this.waiting - 1, this.waiting--);
         this.#runMessage(envelope, lane, index);
         return;
       case EnvelopeKind.reply:
@@ -199,12 +169,12 @@ export class Instance {
         this.#runTimer(envelope);
         return;
       case EnvelopeKind.state:
-        this.#publishQueue(this.waiting--);
+        this.meter.publishQueue(this.waiting - 1, this.waiting--);
         this.#runImport(envelope, lane, index);
         return;
       case EnvelopeKind.place:
       case EnvelopeKind.ended:
-        this.#publishQueue(this.waiting--);
+        this.meter.publishQueue(this.waiting - 1, this.waiting--);
         if (envelope.kind === EnvelopeKind.place) this.keys?.notePlace(envelope.flowKey, envelope.sender);
         else this.keys?.noteEnded(envelope.flowKey, envelope.sender);
         this.endings.end(lane, index, doneCode);
@@ -228,14 +198,14 @@ export class Instance {
       }
     }
     const handler = this.#portHandlers[message.port] as AnyHandler;
-    thread.enter(this.id, startedAt);
+    this.meter.begin(startedAt);
     this.current = message;
     let result: unknown;
     try {
       result = handler.call(this.#handlers, message.payload, message);
     } catch (error) {
       this.current = null;
-      this.#account(startedAt, 0);
+      this.meter.account(startedAt, 0);
       return this.endings.fail(message, lane, index, handlerError, error);
     }
     this.current = null;
@@ -244,11 +214,11 @@ export class Instance {
       result !== null &&
       typeof (result as { then?: unknown }).then === 'function'
     ) {
-      this.#account(startedAt, 0);
+      this.meter.account(startedAt, 0);
       return this.#await(result as PromiseLike<unknown>, message, lane, index, startedAt);
     }
-    this.#account(startedAt, 1);
-    this.#recordSojourn(message);
+    this.meter.account(startedAt, 1);
+    this.meter.recordSojourn(message.enqueuedAtMs);
     this.#succeed(message, lane, index, port, result);
   }
 
@@ -269,9 +239,9 @@ export class Instance {
 
   /** Takes what another instance of the type, on this thread, passes on. */
   acceptPassedOn(envelope: Envelope): boolean {
-    if (!this.inbox.passedOn.push(envelope)) return false;
+    if (!this.inbox.acceptPassedOn(envelope)) return false;
     this.waiting++;
-    this.stats[InstanceFloat.localAccepted] = (this.stats[InstanceFloat.localAccepted] as number) + 1;
+    this.meter.accepted();
     this.thread.addReady(this);
     return true;
   }
@@ -290,7 +260,7 @@ export class Instance {
   /** Takes the state of a key that another instance of the type has handed over. */
   #runImport(envelope: Envelope, lane: LaneReader | null, index: number): void {
     const startedAt = this.thread.nowMs;
-    this.thread.enter(this.id, startedAt);
+    this.meter.begin(startedAt);
     let end = doneCode;
     try {
       const state = lane === null ? envelope.payload : lane.payload(index, stateCodec);
@@ -300,46 +270,8 @@ export class Instance {
       this.countError(`import of the state of key ${envelope.flowKey}`, error);
       end = decodeError;
     }
-    this.#account(startedAt, 0);
+    this.meter.account(startedAt, 0);
     this.endings.end(lane, index, end);
-  }
-
-  /** After a handler. `served`: 1 if it was that of a message, and is done with it. */
-  #account(startedAt: number, served: number): void {
-    if (this.#untimed === 0) this.#untimedSinceMs = startedAt;
-    this.#untimed++;
-    this.#untimedServed += served;
-    const isTimed = this.graph.runLimitMs > 0 || this.#eventMeanMs > shortEventMs;
-    if (isTimed || this.#untimed === eventsPerReading) this.settleTime();
-  }
-
-  /** Shares out the time since the clock was read; called when the thread goes on to something else, too. */
-  settleTime(): void {
-    const count = this.#untimed;
-    if (count === 0) return;
-    const tookMs = this.thread.tick() - this.#untimedSinceMs;
-    const stats = this.stats;
-    stats[InstanceFloat.handlerMs] = (stats[InstanceFloat.handlerMs] as number) + tookMs;
-    stats[InstanceFloat.events] = (stats[InstanceFloat.events] as number) + count;
-    const eachMs = tookMs / count;
-    this.#eventMeanMs += (eachMs - this.#eventMeanMs) / 16;
-    if (this.#untimedServed > 0) this.#recordService(eachMs, this.#untimedServed);
-    this.#untimed = 0;
-    this.#untimedServed = 0;
-  }
-
-  #recordService(tookMs: number, count: number): void {
-    const stats = this.stats;
-    const mean = stats[InstanceFloat.serviceMeanMs] as number;
-    stats[InstanceFloat.serviceMeanMs] = mean === 0 ? tookMs : mean + (tookMs - mean) / 16;
-    const service = serviceHistogramFloat + bucketOf(tookMs);
-    stats[service] = (stats[service] as number) + count;
-  }
-
-  #recordSojourn(message: Envelope): void {
-    const stats = this.stats;
-    const sojourn = sojournHistogramFloat + bucketOf(this.thread.nowMs - message.enqueuedAtMs);
-    stats[sojourn] = (stats[sojourn] as number) + 1;
   }
 
   #await(
@@ -355,14 +287,14 @@ export class Instance {
     /** False where the message has ended by its run limit, or with the instance. */
     const settle = (): boolean => {
       if (!this.#release(service)) return false;
-      this.#recordService(this.thread.tick() - startedAt, 1);
+      this.meter.recordService(this.thread.tick() - startedAt, 1);
       this.thread.requestTurn();
       return true;
     };
     result.then(
       (value) => {
         if (!settle()) return this.#countOrphan();
-        this.#recordSojourn(message);
+        this.meter.recordSojourn(message.enqueuedAtMs);
         this.#succeed(message, lane, index, this.ports[message.port] as LivePort, value);
       },
       (error) => {
@@ -383,8 +315,8 @@ export class Instance {
       const { runLimitMs } = this.graph;
       const { message, lane, index } = service;
       const error = new Error(`its handler was still awaited after ${runLimitMs} ms, its run limit`);
-      this.#recordService(nowMs - service.limitEndsAtMs + runLimitMs, 1);
-      this.#recordSojourn(message);
+      this.meter.recordService(nowMs - service.limitEndsAtMs + runLimitMs, 1);
+      this.meter.recordSojourn(message.enqueuedAtMs);
       this.thread.reportError(this, 'run-limit', error);
       this.endings.fail(message, lane, index, runLimit, error);
     }
@@ -473,7 +405,7 @@ export class Instance {
 
   #runCallback(onReply: OnReply, reply: Reply<unknown>, cause: Envelope | null): void {
     const startedAt = this.thread.nowMs;
-    this.thread.enter(this.id, startedAt);
+    this.meter.begin(startedAt);
     this.current = cause;
     try {
       onReply(reply);
@@ -481,7 +413,7 @@ export class Instance {
       this.countError('reply callback', error);
     }
     this.current = null;
-    this.#account(startedAt, 0);
+    this.meter.account(startedAt, 0);
   }
 
   #countOrphan(): void {
@@ -497,7 +429,7 @@ export class Instance {
     const { onError } = this.handlers;
     if (onError === undefined) return;
     const startedAt = this.thread.nowMs;
-    this.thread.enter(this.id, startedAt);
+    this.meter.begin(startedAt);
     try {
       onError.call(this.handlers, {
         flowKey: notice.flowKey,
@@ -508,19 +440,19 @@ export class Instance {
     } catch (error) {
       this.countError('error handler', error);
     }
-    this.#account(startedAt, 0);
+    this.meter.account(startedAt, 0);
   }
 
   #runTimer(event: Envelope): void {
     const startedAt = this.thread.nowMs;
-    this.thread.enter(this.id, startedAt);
+    this.meter.begin(startedAt);
     try {
       const result = (event.payload as () => unknown)();
       if (result instanceof Promise) result.catch((error) => this.countError('timer', error));
     } catch (error) {
       this.countError('timer', error);
     }
-    this.#account(startedAt, 0);
+    this.meter.account(startedAt, 0);
   }
 
   /** Puts an event of the instance's own into its queue: not a message, not counted as one. At most one a timer waits. */
@@ -546,7 +478,8 @@ export class Instance {
     for (const request of this.outbox.takeExpired(nowMs)) {
       this.#runCallback(request.onReply, { outcome: 'timeout' }, request.cause);
     }
-    this.settleTime();
+    this.meter.end();
+    this.meter.settle();
   }
 
   // ── the edges of its life ────────────────────────────────────────────────────────────────────────────────
@@ -578,7 +511,7 @@ export class Instance {
     this.keys?.close();
     this.endings.notices.discard();
     this.waiting = 0;
-    this.#publishQueue(0);
+    this.meter.publishQueue(0, 0);
   }
 
   /** What was sent to it until then has been taken, and what it has passed on has arrived. */

@@ -446,16 +446,25 @@ export class MovingKeys implements StatesHost {
     const startedAt = thread.tick();
     const share = (startedAt - this.#movedAtMs) * moveShare;
     const endsAt = startedAt + Math.min(moveMaxMs, Math.max(moveMinMs, share));
-    thread.enter(this.id, startedAt);
+    const { meter } = this.#instance;
+    meter.begin(startedAt);
+    const isOver = this.#moveUntil(endsAt, moving);
+    meter.end();
+    if (isOver) return this.#endRound();
+    this.#movedAtMs = thread.nowMs;
+    this.#after(0, () => this.#moveSome());
+  }
+
+  /** Answers whether there are no more. */
+  #moveUntil(endsAtMs: number, moving: Iterator<Key>): boolean {
     do {
       for (let seen = 0; seen < movePerLook; seen++) {
         const next = moving.next();
-        if (next.done === true) return this.#endRound();
+        if (next.done === true) return true;
         this.#move(next.value);
       }
-    } while (thread.tick() < endsAt);
-    this.#movedAtMs = thread.nowMs;
-    this.#after(0, () => this.#moveSome());
+    } while (this.#thread.tick() < endsAtMs);
+    return false;
   }
 
   #endRound(): void {

@@ -55,7 +55,7 @@ export class Notices {
     if (local !== undefined) {
       if (local.handlers.onError === undefined) return true;
       const { localReplies } = local.inbox;
-      if (localReplies.length >= localReplies.max - reserve || !localReplies.push(notice)) return false;
+      if (localReplies.length >= localReplies.max - reserve || !local.inbox.acceptReply(notice)) return false;
       thread.addReady(local);
       return true;
     }

@@ -80,7 +80,7 @@ export class Outbox {
     for (const entry of this.#delayed) {
       this.#thread.cancel(entry);
       this.#thread.delayedCount--;
-      this.#countEnd(end);
+      this.#instance.meter.ended(end);
     }
     this.#delayed.clear();
   }
@@ -176,7 +176,7 @@ export class Outbox {
       envelope.payload = payload;
       if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
-      local.stats[InstanceFloat.localAccepted] = (local.stats[InstanceFloat.localAccepted] as number) + 1;
+      local.meter.accepted();
       thread.addReady(local);
       return 'accepted';
     }
@@ -215,7 +215,7 @@ export class Outbox {
     const thread = this.#thread;
     if (thread.delayedCount >= thread.limits.delayedMax) return this.#refuse('queue-full');
     thread.delayedCount++;
-    this.#stats[InstanceFloat.localAccepted] = (this.#stats[InstanceFloat.localAccepted] as number) + 1;
+    this.#instance.meter.accepted();
     const entry = thread.after(delayMs, () => {
       this.#delayed.delete(entry);
       thread.delayedCount--;
@@ -226,7 +226,7 @@ export class Outbox {
         // Encoded only now: whoever sent it is not there to be told.
         this.#instance.countError('delayed message', error);
       }
-      this.#countEnd(isAccepted ? doneCode : undeliverable);
+      this.#instance.meter.ended(isAccepted ? doneCode : undeliverable);
     });
     this.#delayed.add(entry);
     return 'accepted';
@@ -261,11 +261,6 @@ export class Outbox {
     }
     onReply({ outcome: 'refused', reason: accepted });
     return accepted;
-  }
-
-  #countEnd(end: number): void {
-    const at = InstanceFloat.localEnds + end;
-    this.#stats[at] = (this.#stats[at] as number) + 1;
   }
 }
 

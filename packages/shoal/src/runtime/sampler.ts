@@ -174,8 +174,7 @@ export class Sampler {
     window: number,
   ): InstanceSample[] {
     this.#window = window;
-    const running = thread === null ? 0 : Atomics.load(thread.block.words, ThreadWord.running);
-    const samples = instances.map((instance) => this.#instance(instance, running === instance.id));
+    const samples = instances.map((instance) => this.#instance(instance));
     this.#shareBusyTime(thread === null ? 0 : (this.#threads.get(thread.id)?.windowCpuMs ?? 0), instances);
     return samples.map((sample) => ({ ...sample, busyMs: this.#memory(sample.instanceId).busyMs }));
   }
@@ -199,11 +198,12 @@ export class Sampler {
     this.#threads.delete(id);
   }
 
-  #instance(instance: AgentInstance, isRunning: boolean): InstanceSample {
+  #instance(instance: AgentInstance): InstanceSample {
     const { stats } = instance;
     const memory = this.#memory(instance.id);
     const { accepted, ended } = instance.counts();
     const endedAll = ended.reduce((sum, count) => sum + count, 0);
+    const isRunning = (stats[InstanceFloat.runningSince] as number) > 0;
     const inService = Math.max(stats[InstanceFloat.inService] as number, isRunning ? 1 : 0);
     const waitingReported = stats[InstanceFloat.waitingReported] as number;
     const queueLength = Math.max(0, accepted - endedAll - inService) + waitingReported;

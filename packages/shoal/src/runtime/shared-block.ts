@@ -12,22 +12,18 @@ export const ThreadWord = {
   bell: 0,
   /** Counts the control messages posted to the thread (agent). */
   control: 1,
-  /** Instance whose handler is running; 0: none. */
-  running: 2,
   /** Kernel id of the thread; 0: not known. */
-  tid: 3,
+  tid: 2,
   /** 1 while the thread is parked: it runs no code, and wakes by itself before long. */
-  parked: 4,
+  parked: 3,
 } as const;
 
 /** 64-bit floats of a thread's block. */
 export const ThreadFloat = {
-  /** When the running event began. */
-  eventStartedAt: 8,
   /** When the thread last went through its loop. */
-  beatAt: 9,
-  heapUsed: 10,
-  heapLimit: 11,
+  beatAt: 8,
+  heapUsed: 9,
+  heapLimit: 10,
 } as const;
 const threadBlockBytes = 128;
 
@@ -51,7 +47,8 @@ export const countersMax = 8;
 
 const localEnds = 1;
 const refused = localEnds + ends.length;
-const scalars = refused + refusalReasons.length;
+/** What every event touches comes first, and begins a line of the cache. */
+const scalars = Math.ceil((refused + refusalReasons.length) / 8) * 8;
 
 /** 64-bit floats of an instance's block. */
 export const InstanceFloat: Readonly<
@@ -59,6 +56,7 @@ export const InstanceFloat: Readonly<
     | 'localAccepted'
     | 'localEnds'
     | 'refused'
+    | 'runningSince'
     | 'handlerMs'
     | 'events'
     | 'workItems'
@@ -85,37 +83,42 @@ export const InstanceFloat: Readonly<
   localEnds,
   /** Refusals of what this instance sent, by reason. */
   refused,
-  handlerMs: scalars,
-  events: scalars + 1,
-  workItems: scalars + 2,
-  errors: scalars + 3,
-  states: scalars + 4,
-  waitingReported: scalars + 5,
-  queueLength: scalars + 6,
-  queueMin: scalars + 7,
-  queueMax: scalars + 8,
-  /** The sampling window to which `queueMin` and `queueMax` belong. */
-  windowSeen: scalars + 9,
-  inService: scalars + 10,
+  /**
+   * When its handler that runs now began; 0: none does. One number, so that whoever looks from another thread cannot take
+   * one handler's beginning for another's.
+   */
+  runningSince: scalars,
+  handlerMs: scalars + 1,
+  events: scalars + 2,
   /** Exponentially weighted mean of the service time, weight 1/16. */
-  serviceMeanMs: scalars + 11,
+  serviceMeanMs: scalars + 3,
+  queueLength: scalars + 4,
+  queueMin: scalars + 5,
+  queueMax: scalars + 6,
+  /** The sampling window to which `queueMin` and `queueMax` belong. */
+  windowSeen: scalars + 7,
+  /** Sampling window, counted by the agent (agent). */
+  window: scalars + 8,
+  inService: scalars + 9,
+  workItems: scalars + 10,
+  errors: scalars + 11,
+  states: scalars + 12,
+  waitingReported: scalars + 13,
   /**
    * Replies to requests that are not known any more (timed out, or made by a predecessor), and results of handlers
    * whose message has ended.
    */
-  orphans: scalars + 12,
+  orphans: scalars + 14,
   /** Error notices in whose place a newer one of the same key was sent; and those that are lost. */
-  noticesCoalesced: scalars + 13,
-  noticesLost: scalars + 14,
+  noticesCoalesced: scalars + 15,
+  noticesLost: scalars + 16,
   /** Error notices that wait for room now. */
-  noticesKept: scalars + 15,
+  noticesKept: scalars + 17,
   /** 1: the instance has taken connections, so its work is done outside of handlers too. */
-  holdsHandles: scalars + 16,
-  /** Sampling window, counted by the agent (agent). */
-  window: scalars + 17,
+  holdsHandles: scalars + 18,
 });
 
-export const countersFloat: number = scalars + 18;
+export const countersFloat: number = scalars + 19;
 export const resourcesFloat: number = countersFloat + countersMax;
 export const serviceHistogramFloat: number = resourcesFloat + resourcesMax;
 export const sojournHistogramFloat: number = serviceHistogramFloat + histogramBuckets;

@@ -38,8 +38,6 @@ interface WaitAsync {
 }
 const { waitAsync } = Atomics as unknown as WaitAsync;
 
-const settled = Promise.resolve();
-
 export interface ThreadLoop {
   close(): void;
 }
@@ -67,7 +65,7 @@ export function startThreadLoop(
   const drive = (): void => {
     if (isClosed) return;
     isScheduled = false;
-    const seen = Atomics.load(bell, ThreadWord.bell);
+    const seen = isWaiting ? 0 : Atomics.load(bell, ThreadWord.bell);
     const hasMore = thread.turn();
     turnEndedAtMs = thread.nowMs;
     if (hasMore) return schedule();
@@ -94,10 +92,10 @@ export function startThreadLoop(
     if (turnsAtOnce >= turnsAtOnceMax || thread.nowMs - turnEndedAtMs < quietMs) return schedule();
     isScheduled = true;
     turnsAtOnce++;
-    settled.then(drive);
+    process.nextTick(drive);
   };
 
-  /** One wait at a time; it stays armed while turns come from elsewhere. */
+  /** One wait at a time; it stays armed while turns come from elsewhere, for what was in the bell when it began. */
   const wait = (seen: number): void => {
     if (isWaiting) return;
     const result = waitAsync(bell, ThreadWord.bell, seen);

@@ -24,7 +24,6 @@ const warn = (text: string): void =>
   post({ kind: 'log', level: 'warn', msu: '', instanceId: 0 as never, text, fields: { thread: start.name } });
 
 const block = viewThreadBlock(start.block);
-Atomics.store(block.words, ThreadWord.running, 0);
 Atomics.store(block.words, ThreadWord.tid, currentThreadTid());
 
 if (start.core >= 0) {
