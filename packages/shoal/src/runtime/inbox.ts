@@ -34,6 +34,8 @@ const noLanes: readonly LaneReader[] = [];
 
 export class Inbox {
   readonly order: QueueOrder;
+  /** {@link order} is another than `fifo`. */
+  readonly #isArranged: boolean;
   /** Messages accepted from other threads; at the end those of {@link siblingLanes}. */
   readonly lanes: LaneReader[] = [];
   /** What instances of the type on other threads have passed on (I4). */
@@ -66,6 +68,7 @@ export class Inbox {
 
   constructor(order: QueueOrder, localMax: number, repliesMax: number) {
     this.order = order;
+    this.#isArranged = order !== 'fifo';
     this.local = new LocalQueue(localMax);
     this.localReplies = new LocalQueue(repliesMax);
     this.passedOn = new LocalQueue(localMax);
@@ -79,7 +82,9 @@ export class Inbox {
 
   /** Takes a message from the same thread; false where as many as may wait do. */
   accept(envelope: Envelope): boolean {
-    return this.localCredit > 0 && this.local.push(envelope);
+    if (this.local.length + this.#waitingLocal >= this.local.max) return false;
+    this.local.pushAlways(envelope);
+    return true;
   }
 
   /** Takes a reply or a notice from the same thread. */
@@ -114,7 +119,7 @@ export class Inbox {
     this.#elsewhere += inLanes - this.#inLanes;
     this.#inLanes = inLanes;
     if (this.#closing.size > 0) this.#dropClosed();
-    if (this.order !== 'fifo' && waiting > this.#waiting.size) this.#arrange();
+    if (this.#isArranged && waiting > this.#waiting.size) this.#arrange();
     return waiting;
   }
 
@@ -195,12 +200,13 @@ export class Inbox {
    * be (I1). Replies go first, unless a message of a FIFO inbox is older.
    */
   chooseNext(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
-    if (this.#elsewhere > 0 || this.order !== 'fifo') return this.#chooseAmongAll(takesMessages, order);
+    if (this.#elsewhere > 0 || this.#isArranged) return this.#chooseAmongAll(takesMessages, order);
     const first = takesMessages ? this.local.peek() : undefined;
     this.isPassedOn = false;
     this.#lane = null;
     this.#from = first === undefined ? From.nowhere : From.local;
-    return first === undefined ? Number.POSITIVE_INFINITY : rankOfEnvelope(order, first);
+    if (first === undefined) return Number.POSITIVE_INFINITY;
+    return order === 'fifo' ? first.enqueuedAtMs : rankOfEnvelope(order, first);
   }
 
   #chooseAmongAll(takesMessages: boolean, order: QueueOrder): number {
@@ -226,7 +232,7 @@ export class Inbox {
     if (this.isPassedOn) return this.#rankOfPassedOn(order);
     // A reply that is older goes first; no other message does.
     const takesOthers = takesMessages && passedOnAt === Number.POSITIVE_INFINITY;
-    if (takesOthers && this.order !== 'fifo') {
+    if (takesOthers && this.#isArranged) {
       if (from === From.nowhere) return this.#chooseArranged(order);
     } else if (takesOthers) {
       let isMessage = false;

@@ -42,7 +42,14 @@ export interface LivePort {
   readonly codec: Codec;
   readonly replyCodec: Codec | null;
   readonly isConnection: boolean;
+  /** What the type's create() has returned for it. */
+  handler: AnyHandler;
 }
+
+/** Until then no turn asks for its events. */
+const notCreated: AnyHandler = () => {
+  throw new Error('the instance has no handlers yet');
+};
 
 /** A message whose handler has returned and that has not ended. */
 interface InService {
@@ -85,8 +92,6 @@ export class Instance {
   /** Waiting messages; kept up to date between polls. */
   waiting = 0;
   #handlers: AnyHandlers = {} as AnyHandlers;
-  /** Of {@link handlers} those of the in-ports, by the position of the port. */
-  #portHandlers: readonly AnyHandler[] = [];
   /** Of a keyed type. */
   readonly keys: MovingKeys | null;
   readonly ports: readonly LivePort[];
@@ -114,6 +119,7 @@ export class Instance {
       codec: createCodec(port.message),
       replyCodec: port.reply === null ? null : createCodec(port.reply),
       isConnection: port.message.kind === 'connection',
+      handler: notCreated,
     }));
   }
 
@@ -124,7 +130,7 @@ export class Instance {
 
   set handlers(handlers: AnyHandlers) {
     this.#handlers = handlers;
-    this.#portHandlers = this.ports.map(({ name }) => handlers[name] as AnyHandler);
+    for (const port of this.ports) port.handler = handlers[port.name] as AnyHandler;
   }
 
   // ── taking events ────────────────────────────────────────────────────────────────────────────────────────
@@ -142,11 +148,6 @@ export class Instance {
 
   /** Takes the event that {@link chooseNext} has chosen, and there must be one, and runs it. */
   runNext(): void {
-    this.#runNext();
-    this.meter.end();
-  }
-
-  #runNext(): void {
     const { inbox } = this;
     const envelope = inbox.take();
     const { lane, index } = inbox;
@@ -155,31 +156,32 @@ export class Instance {
       case EnvelopeKind.request:
         this.meter.publishQueue(this.waiting - 1, this.waiting--);
         this.#runMessage(envelope, lane, index);
-        return;
+        break;
       case EnvelopeKind.reply:
         this.#runReply(envelope, lane, index);
         lane?.finish(index, doneCode);
-        return;
+        break;
       case EnvelopeKind.notice:
         this.#runNotice(envelope);
         lane?.finish(index, doneCode);
-        return;
+        break;
       case EnvelopeKind.timer:
         this.waiting--;
         this.#runTimer(envelope);
-        return;
+        break;
       case EnvelopeKind.state:
         this.meter.publishQueue(this.waiting - 1, this.waiting--);
         this.#runImport(envelope, lane, index);
-        return;
+        break;
       case EnvelopeKind.place:
       case EnvelopeKind.ended:
         this.meter.publishQueue(this.waiting - 1, this.waiting--);
         if (envelope.kind === EnvelopeKind.place) this.keys?.notePlace(envelope.flowKey, envelope.sender);
         else this.keys?.noteEnded(envelope.flowKey, envelope.sender);
         this.endings.end(lane, index, doneCode);
-        return;
+        break;
     }
+    this.meter.end();
   }
 
   #runMessage(message: Envelope, lane: LaneReader | null, index: number): void {
@@ -197,12 +199,11 @@ export class Instance {
         return this.endings.fail(message, lane, index, decodeError, error);
       }
     }
-    const handler = this.#portHandlers[message.port] as AnyHandler;
     this.meter.begin(startedAt);
     this.current = message;
     let result: unknown;
     try {
-      result = handler.call(this.#handlers, message.payload, message);
+      result = port.handler.call(this.#handlers, message.payload, message);
     } catch (error) {
       this.current = null;
       this.meter.account(startedAt, 0);
@@ -210,8 +211,9 @@ export class Instance {
     }
     this.current = null;
     if (
-      typeof result === 'object' &&
+      result !== undefined &&
       result !== null &&
+      typeof result === 'object' &&
       typeof (result as { then?: unknown }).then === 'function'
     ) {
       this.meter.account(startedAt, 0);

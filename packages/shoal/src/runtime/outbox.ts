@@ -23,6 +23,7 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 
 const undeliverable = shedCode('undeliverable');
 const nobody: readonly InstanceId[] = [];
+const noOptions: SendOptions = {};
 
 /** From best to worst, for a publication that is taken differently by several subscribers. */
 const severity: readonly Acceptance[] = [
@@ -93,13 +94,13 @@ export class Outbox {
     kind: EnvelopeKind,
     correlation: number,
   ): Acceptance {
-    if (options?.delayMs !== undefined && options.delayMs > 0)
-      return this.#sendLater(route, payload, options);
-    const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
-    const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
-    const endpoint = route.choose(flowKey, options?.to, cause);
+    const given = options ?? noOptions;
+    if (given.delayMs !== undefined && given.delayMs > 0) return this.#sendLater(route, payload, given);
+    const cause = (given.cause as Envelope | undefined) ?? this.#instance.current;
+    const flowKey = given.flowKey ?? cause?.flowKey ?? 0;
+    const endpoint = route.choose(flowKey, given.to, cause);
     if (endpoint === null) return this.#refuse('no-endpoint');
-    return this.#deliver(route, endpoint, payload, options, cause, flowKey, kind, correlation);
+    return this.#deliver(route, endpoint, payload, given, cause, flowKey, kind, correlation);
   }
 
   /** Sends by each of several routes. Answers the worst acceptance among them. */
@@ -112,17 +113,17 @@ export class Outbox {
     for (const route of routes) {
       const accepted =
         route.edge.routing === 'all' && options?.to === undefined
-          ? this.#sendToAll(route, payload, options)
+          ? this.#sendToAll(route, payload, options ?? noOptions)
           : this.send(route, payload, options, EnvelopeKind.message, 0);
       worst = Math.max(worst, severity.indexOf(accepted));
     }
     return severity[worst] as Acceptance;
   }
 
-  #sendToAll(route: Route, payload: unknown, options: SendOptions | undefined): Acceptance {
+  #sendToAll(route: Route, payload: unknown, options: SendOptions): Acceptance {
     if (route.active.length === 0) return this.#refuse('no-endpoint');
-    const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
-    const flowKey = options?.flowKey ?? cause?.flowKey ?? 0;
+    const cause = (options.cause as Envelope | undefined) ?? this.#instance.current;
+    const flowKey = options.flowKey ?? cause?.flowKey ?? 0;
     let worst = 0;
     for (const endpoint of route.active) {
       const { message } = EnvelopeKind;
@@ -136,7 +137,7 @@ export class Outbox {
     route: Route,
     endpoint: LiveEndpoint,
     payload: unknown,
-    options: SendOptions | undefined,
+    options: SendOptions,
     cause: Envelope | null,
     flowKey: Key,
     kind: EnvelopeKind,
@@ -157,20 +158,20 @@ export class Outbox {
     envelope.routedBy = route.routedBy;
     envelope.sender = this.#instance.id;
     envelope.enqueuedAtMs = now;
-    const deadlineMs = options?.deadlineMs ?? route.deadlineMs;
+    const deadlineMs = options.deadlineMs ?? route.deadlineMs;
     envelope.deadlineAtMs = deadlineMs > 0 ? now + deadlineMs : Number.POSITIVE_INFINITY;
     if (cause === null) {
-      envelope.priority = options?.priority ?? 0;
-      envelope.clientKey = options?.clientKey ?? 0;
+      envelope.priority = options.priority ?? 0;
+      envelope.clientKey = options.clientKey ?? 0;
       envelope.origin = this.#instance.id;
       envelope.prior = nobody;
-      envelope.isTraced = options?.trace ?? false;
+      envelope.isTraced = options.trace ?? false;
     } else {
-      envelope.priority = options?.priority ?? cause.priority;
-      envelope.clientKey = options?.clientKey ?? cause.clientKey;
+      envelope.priority = options.priority ?? cause.priority;
+      envelope.clientKey = options.clientKey ?? cause.clientKey;
       envelope.origin = cause.origin;
       envelope.prior = cause.provenance;
-      envelope.isTraced = options?.trace ?? cause.isTraced;
+      envelope.isTraced = options.trace ?? cause.isTraced;
     }
     if (local !== null) {
       envelope.payload = payload;

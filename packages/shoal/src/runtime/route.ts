@@ -67,6 +67,9 @@ export class Route {
   /** Those that may get something new: all that `all` sends to. */
   active: readonly LiveEndpoint[] = [];
   #router: Router | null = null;
+  /** Of {@link #router}, where {@link isByKey}. */
+  #byKey: KeyedRouting | null = null;
+  readonly #isSameInstance: boolean;
   readonly #context: MutableContext = {
     originMachine: thisMachine,
     provenance: nobody,
@@ -84,6 +87,7 @@ export class Route {
     this.isConnection = inPort.message.kind === 'connection';
     this.codec = createCodec(inPort.message);
     this.replyCodec = inPort.reply === null ? null : createCodec(inPort.reply);
+    this.#isSameInstance = edge.routing === 'same-instance';
     this.isByKey = to.state === 'keyed' && isByKey(edge.routing);
     this.deadlineMs = to.deadlineMs;
     this.queueMaxMessages = to.queueMaxMessages;
@@ -114,6 +118,7 @@ export class Route {
       this.#router ?? undefined,
       keyed,
     );
+    this.#byKey = this.isByKey ? this.#router.keyed : null;
     this.active = Array.from(this.#router.active, (index) => endpoints[index] as LiveEndpoint);
   }
 
@@ -123,20 +128,21 @@ export class Route {
     this.routedBy = 0;
     if (router === null) return null;
     if (to !== undefined) return this.endpoints[router.indexOf(to)] ?? null;
-    if (this.edge.routing === 'same-instance') {
+    if (this.#isSameInstance) {
       const provenance = cause?.provenance ?? nobody;
       this.#context.provenance = provenance;
       this.#context.provenanceLength = provenance.length;
     }
     const endpoint = this.endpoints[router.choose(flowKey)] ?? null;
-    if (this.isByKey && endpoint !== null && !this.#hasMet(endpoint))
-      this.routedBy = router.keyed?.isDetour === true ? routedToFormer : this.version;
+    const byKey = this.#byKey;
+    if (byKey !== null && endpoint !== null && !this.#hasMet(endpoint))
+      this.routedBy = byKey.isDetour ? routedToFormer : this.version;
     return endpoint;
   }
 
   /** By `same-instance`, one that the chain has met gets the message whatever its key. */
   #hasMet({ instanceId }: LiveEndpoint): boolean {
-    return this.edge.routing === 'same-instance' && this.#context.provenance.includes(instanceId);
+    return this.#isSameInstance && this.#context.provenance.includes(instanceId);
   }
 }
 

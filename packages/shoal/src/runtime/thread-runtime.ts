@@ -53,6 +53,8 @@ export class ThreadRuntime {
   onTurnWanted: () => void = () => {};
   readonly #clock: Clock;
   readonly #scheduling: QueueOrder;
+  /** {@link #scheduling} is another than `fifo`: whatever comes may go before what is there. */
+  readonly #isOrdered: boolean;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #due = new DueHeap();
@@ -94,6 +96,7 @@ export class ThreadRuntime {
     this.random = options.random;
     this.#clock = options.clock;
     this.#scheduling = options.scheduling;
+    this.#isOrdered = options.scheduling !== 'fifo';
     this.#observer = options.observer;
     this.nowMs = options.clock.now();
     this.#messageIds = options.messageIds;
@@ -101,7 +104,7 @@ export class ThreadRuntime {
 
   /** Milliseconds on the machine's clock; within a turn, as of the last event (cheap). */
   time(): number {
-    return this.#inTurn ? this.nowMs : this.tick();
+    return this.#inTurn === true ? this.nowMs : this.tick();
   }
 
   /** Reads the clock. */
@@ -157,7 +160,7 @@ export class ThreadRuntime {
   }
 
   requestTurn(): void {
-    if (!this.#inTurn) this.onTurnWanted();
+    if (this.#inTurn === false) this.onTurnWanted();
   }
 
   /** Something was put into the inbox of an instance. */
@@ -266,7 +269,7 @@ export class ThreadRuntime {
     let first: Instance | null = null;
     let least = Number.POSITIVE_INFINITY;
     // In order of time, whatever comes from now on ranks later than now. In other orders anything may come before.
-    let others = scheduling === 'fifo' ? this.nowMs : Number.NEGATIVE_INFINITY;
+    let others = this.#isOrdered ? Number.NEGATIVE_INFINITY : this.nowMs;
     for (let i = 0; i < ready.length; i++) {
       const instance = ready[i] as Instance;
       const rank = instance.chooseNext(scheduling);
