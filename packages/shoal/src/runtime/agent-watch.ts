@@ -29,11 +29,9 @@ export class AgentWatch {
   }
 
   #limited(thread: AgentThread): AgentInstance[] {
-    return this.#instancesOf(thread).filter((instance) => instance.msu.runLimitMs > 0);
-  }
-
-  #instancesOf(thread: AgentThread): AgentInstance[] {
-    return [...thread.instances].flatMap((id) => this.#state.instances.get(id) ?? []);
+    return [...thread.instances]
+      .flatMap((id) => this.#state.instances.get(id) ?? [])
+      .filter((instance) => instance.msu.runLimitMs > 0);
   }
 
   /** Kills threads whose event runs over its limit, or that do not go through their loop. */
@@ -42,10 +40,11 @@ export class AgentWatch {
     for (const thread of this.#state.threads.values()) {
       if (!thread.isRunning || thread.phase !== 'serving' || thread.killReason !== null) continue;
       let isInHandler = false;
-      for (const instance of this.#instancesOf(thread)) {
+      for (const id of thread.instances) {
+        const instance = this.#state.instances.get(id);
         // Read once: the thread goes on meanwhile.
-        const since = instance.stats[InstanceFloat.runningSince] as number;
-        if (since === 0) continue;
+        const since = instance?.stats[InstanceFloat.runningSince] ?? 0;
+        if (instance === undefined || since === 0) continue;
         isInHandler = true;
         const limit = instance.msu.runLimitMs;
         if (limit > 0 && now - since > limit) this.#kill(thread, instance, now - since);
