@@ -188,7 +188,7 @@ export class Instance {
     const thread = this.thread;
     const startedAt = thread.nowMs;
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
-    if (message.routedBy < this.#keysThreshold && this.#sendOn(message, lane, index)) return;
+    if (this.keys !== null && this.#sendOn(this.keys, message, lane, index)) return;
     const port = this.ports[message.port] as LivePort;
     if (lane !== null) {
       this.#countBytesIn(portBytesFloat + 2 * message.port, lane.payloadBytes(index));
@@ -228,15 +228,10 @@ export class Instance {
     this.stats[at] = (this.stats[at] as number) + bytes;
   }
 
-  /** What was routed by key, by a table of a lesser version, may belong elsewhere. */
-  get #keysThreshold(): number {
-    return this.keys === null ? 0 : this.keys.threshold;
-  }
-
-  /** Sends on what belongs to another instance of the type. */
-  #sendOn(message: Envelope, lane: LaneReader | null, index: number): boolean {
-    if (this.keys === null || message.routedBy === 0) return false;
-    return this.keys.sendOn(message, lane, index, this.inbox.isPassedOn);
+  /** Sends on what belongs to another instance of the type: what was routed by key, by a table of a lesser version, may. */
+  #sendOn(keys: MovingKeys, message: Envelope, lane: LaneReader | null, index: number): boolean {
+    if (message.routedBy >= keys.threshold || message.routedBy === 0) return false;
+    return keys.sendOn(message, lane, index, this.inbox.isPassedOn);
   }
 
   /** Takes what another instance of the type, on this thread, passes on. */
@@ -498,8 +493,8 @@ export class Instance {
       const envelope = this.inbox.take();
       const { lane, index } = this.inbox;
       if (envelope.kind === EnvelopeKind.message || envelope.kind === EnvelopeKind.request) {
-        const isElsewhere = envelope.routedBy < this.#keysThreshold && this.#sendOn(envelope, lane, index);
-        if (!isElsewhere) this.endings.drop(envelope, lane, index, end);
+        if (this.keys === null || !this.#sendOn(this.keys, envelope, lane, index))
+          this.endings.drop(envelope, lane, index, end);
       } else if (envelope.kind === EnvelopeKind.state) {
         this.countError(`the state of key ${envelope.flowKey} is lost`, new Error('its new owner is gone'));
         this.endings.end(lane, index, end);

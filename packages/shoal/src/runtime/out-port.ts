@@ -39,11 +39,13 @@ export class LiveSendPort implements SendPort<unknown> {
   send(payload: unknown, options?: SendOptions): Acceptance {
     const { outbox } = this.#instance;
     const accepted = outbox.send(this.#route, payload, options, EnvelopeKind.message, 0);
-    this.#isRefused = accepted !== 'accepted';
-    if (this.#isRefused) {
-      const isSticky = options?.to !== undefined || sticky.includes(this.#route.edge.routing);
-      this.#refusedBy = isSticky ? outbox.refusedBy : null;
+    if (accepted === 'accepted') {
+      if (this.#isRefused) this.#isRefused = false;
+      return accepted;
     }
+    this.#isRefused = true;
+    const isSticky = options?.to !== undefined || sticky.includes(this.#route.edge.routing);
+    this.#refusedBy = isSticky ? outbox.refusedBy : null;
     return accepted;
   }
 

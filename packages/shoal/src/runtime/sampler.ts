@@ -79,6 +79,7 @@ export class Sampler {
 
   close(): void {
     this.#machine.close();
+    this.#process.close();
     for (const memory of this.#threads.values()) memory.reader?.close();
   }
 
@@ -176,7 +177,8 @@ export class Sampler {
     this.#window = window;
     const samples = instances.map((instance) => this.#instance(instance));
     this.#shareBusyTime(thread === null ? 0 : (this.#threads.get(thread.id)?.windowCpuMs ?? 0), instances);
-    return samples.map((sample) => ({ ...sample, busyMs: this.#memory(sample.instanceId).busyMs }));
+    for (const sample of samples) sample.busyMs = this.#memory(sample.instanceId).busyMs;
+    return samples;
   }
 
   #memory(id: InstanceId): InstanceMemory {
@@ -198,7 +200,8 @@ export class Sampler {
     this.#threads.delete(id);
   }
 
-  #instance(instance: AgentInstance): InstanceSample {
+  /** All but the busy time. */
+  #instance(instance: AgentInstance): { busyMs: number } & Omit<InstanceSample, 'busyMs'> {
     const { stats } = instance;
     const memory = this.#memory(instance.id);
     const { accepted, ended } = instance.counts();
@@ -296,5 +299,8 @@ function ports(stats: Float64Array, msu: GraphMsu): PortSample[] {
 function histogram(stats: Float64Array, start: number): TimeHistogram {
   let length = histogramBuckets;
   while (length > 0 && stats[start + length - 1] === 0) length--;
-  return Array.from(stats.subarray(start, start + length));
+  // Array.from() of a view took a tenth of the agent's instructions.
+  const counts: number[] = [];
+  for (let i = 0; i < length; i++) counts.push(stats[start + i] as number);
+  return counts;
 }

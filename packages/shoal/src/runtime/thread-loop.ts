@@ -3,6 +3,7 @@
  * any other waits through the event loop. Both are woken by the bell, and never miss one: its value is read
  * before the thread looks for work, and a wait on a value that has changed returns at once.
  */
+import { nextTick } from 'node:process';
 import type { Clock } from '../model/index.ts';
 import { ThreadWord } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
@@ -92,7 +93,7 @@ export function startThreadLoop(
     if (turnsAtOnce >= turnsAtOnceMax || thread.nowMs - turnEndedAtMs < quietMs) return schedule();
     isScheduled = true;
     turnsAtOnce++;
-    process.nextTick(drive);
+    nextTick(drive);
   };
 
   /** One wait at a time; it stays armed while turns come from elsewhere, for what was in the bell when it began. */

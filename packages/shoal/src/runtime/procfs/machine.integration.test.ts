@@ -104,7 +104,8 @@ test("where nothing can be read the figures are zero or the host's, and nothing 
 });
 
 test('this machine: figures are within what it has, and readers give back their descriptors', () => {
-  const before = createProcessReader().read();
+  const processReader = createProcessReader();
+  const before = processReader.read();
   const machine = openMachineReader(0);
   const thread = openThreadReader(currentThreadTid());
   const first = thread.read();
@@ -112,7 +113,7 @@ test('this machine: figures are within what it has, and readers give back their 
   while (process.cpuUsage().user / 1_000 < before.cpuMs + 60) spun++;
   const sample = machine.read(60);
   const second = thread.read();
-  const during = createProcessReader().read();
+  const during = processReader.read();
   assert.ok(first !== null && second?.isRunnable === true && spun > 0);
   assert.ok(second.cpuMs > first.cpuMs + 10, `${first.cpuMs} → ${second.cpuMs} ms`);
   assert.ok(second.minorFaults >= first.minorFaults && second.minorFaults > 0);
@@ -124,5 +125,7 @@ test('this machine: figures are within what it has, and readers give back their 
   assert.ok(during.descriptorsMax === 0 || during.openDescriptors < during.descriptorsMax);
   machine.close();
   thread.close();
+  assert.equal(processReader.read().openDescriptors, before.openDescriptors);
+  processReader.close();
   assert.equal(createProcessReader().read().openDescriptors, before.openDescriptors);
 });
