@@ -33,7 +33,7 @@ export interface Plan {
 export const quickPlan: Plan = {
   warmMs: 2_000,
   settleMs: 2_000,
-  durations: { before: 5_000, 'attack-1.3': 6_000, 'attack-3': 6_000, after: 4_000 },
+  durations: { before: 5_000, 'attack-1.3': 6_000, 'attack-3': 6_000, after: 3_000 },
   reclaimMaxMs: 32_000,
   onsets: 1,
   onsetBeforeMs: 2_500,
