@@ -139,7 +139,8 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
     spec: options.spec ?? defaultSpec(),
     precedence: options.precedence ?? 'usual',
   };
-  mkdirSync(order.logFolder, { recursive: true });
+  // One that was asked for is made now, so that it is known to be there; the other with its first log.
+  if (options.logFolder !== undefined) mkdirSync(order.logFolder, { recursive: true });
   const program = nodeProgram(siblingModule('./keeper', import.meta.url), [JSON.stringify(order)]);
   const keeper = spawn(program.command, program.args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   keeper.stdin.on('error', () => {});

@@ -96,7 +96,7 @@ test("people's orders resolve with what came of them", async () => {
   assert.equal(clone.outcome, 'done');
   assert.ok(clone.servingAtMs !== null);
   const id = clone.placements[0]?.instanceId ?? instanceId(0);
-  const { process } = cluster.process('a/main').report(cluster.now());
+  const process = cluster.process('a/main').processName;
   const moved = await settle(cluster, controller.reassign(id, { process }));
   assert.equal(moved.outcome, 'done');
   assert.deepEqual(moved.removes, [id]);

@@ -1,5 +1,5 @@
 import type { AppGraph, Clock, Deployment, InstanceId } from '../model/index.ts';
-import type { Command, ControlBus, Report } from '../wire/index.ts';
+import type { Command, ControlBus, Heartbeat, Report } from '../wire/index.ts';
 import { ControllerCore } from './core/core.ts';
 import type { Decision } from './core/decision.ts';
 import type { Order, Place } from './core/operate.ts';
@@ -77,7 +77,8 @@ class LiveController implements Controller {
     this.#clock = clock;
     this.#log = options.log ?? (() => undefined);
     bus.onReport((report) => this.#onReport(report));
-    // Reports drive everything while they come; this is for when they do not: each report puts it off.
+    bus.onHeartbeat((heartbeat) => this.#onHeartbeat(heartbeat));
+    // Reports and heartbeats drive everything while they come; this is for when they do not: each of them puts it off.
     this.#timer = setInterval(() => this.tick(), 1.5 * deployment.samplePeriodMs);
     this.#timer.unref();
   }
@@ -130,6 +131,12 @@ class LiveController implements Controller {
     if (this.#isClosed) return;
     this.#timer.refresh();
     this.#send(this.#core.report(report, this.#clock.now()));
+  }
+
+  #onHeartbeat(heartbeat: Heartbeat): void {
+    if (this.#isClosed) return;
+    this.#timer.refresh();
+    this.#send(this.#core.heartbeat(heartbeat, this.#clock.now()));
   }
 
   #order(order: Order): Promise<Decision> {

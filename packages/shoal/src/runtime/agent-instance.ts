@@ -33,6 +33,9 @@ export class AgentInstance {
   hasBegun = false;
   /** How often it has lost its thread. */
   restarts = 0;
+  /** At the last look: since when a handler ran (0: none), and whether something waited. */
+  #ranSince = 0;
+  #hadWaiting = false;
   /** It is being removed: it is not started again, whatever happens to its thread. */
   isLeaving = false;
   /** Why it is not brought back; null: it is there, or comes back. */
@@ -109,6 +112,20 @@ export class AgentInstance {
     const message = this.msu.in[envelope.port]?.message;
     if (message?.kind === 'connection')
       releaseConnection(reader.payload(index, createCodec(message)) as Connection);
+  }
+
+  /**
+   * Whether there is more to do than it has time for, as it seems: something waits, or the same handler runs, as when this was
+   * asked last. What has come by a lane since its handler began shows only by that.
+   */
+  isPressed(): boolean {
+    const ranSince = this.stats[InstanceFloat.runningSince] as number;
+    const waiting = this.stats[InstanceFloat.queueLength] as number;
+    const hasWaiting = waiting > 0 || (this.stats[InstanceFloat.waitingReported] as number) > 0;
+    const isPressed = (hasWaiting && this.#hadWaiting) || (ranSince !== 0 && ranSince === this.#ranSince);
+    this.#ranSince = ranSince;
+    this.#hadWaiting = hasWaiting;
+    return isPressed;
   }
 
   /** Accepted and ended messages over all ways in. Ends by end code. */

@@ -12,7 +12,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type GraphMsu, type InstanceId, instanceId, ShoalError } from '../model/index.ts';
-import type { Command, CommandBody, CommandResult, ControlBus, Report } from '../wire/index.ts';
+import {
+  type Command,
+  type CommandBody,
+  type CommandResult,
+  type ControlBus,
+  type Heartbeat,
+  type Report,
+  restPeriods,
+} from '../wire/index.ts';
 import { AgentInstance } from './agent-instance.ts';
 import { AgentLinks } from './agent-links.ts';
 import { type AgentOptions, AgentState, failed, type Outcome, ok, within } from './agent-state.ts';
@@ -43,7 +51,8 @@ export class Agent implements ControlBus {
   readonly #watcher: AgentWatch;
   readonly #commands = new Map<string, Promise<CommandResult>>();
   readonly #listeners: ((report: Report) => void)[] = [];
-  readonly #incarnation = randomUUID();
+  readonly #heartbeatListeners: ((heartbeat: Heartbeat) => void)[] = [];
+  readonly #heartbeat: Heartbeat;
   #beatTimer: NodeJS.Timeout | undefined;
   /** How late a beat came at most since the last report. */
   #loopDelayMs = 0;
@@ -53,8 +62,12 @@ export class Agent implements ControlBus {
   #sequence = 0;
   #window = 0;
   #lastSampleMs = 0;
+  /** The first report is due; or, since the last one, a command has come or was answered. */
+  #hasNews = true;
 
   constructor(options: AgentOptions) {
+    const { machine, process } = options;
+    this.#heartbeat = { machine, process, incarnation: randomUUID() };
     this.#state = new AgentState(options);
     this.#links = new AgentLinks(this.#state);
     this.#threadPool = new AgentThreads(this.#state, this.#links);
@@ -116,6 +129,7 @@ export class Agent implements ControlBus {
     const beatMs = samplePeriodMs / beatsPerSample;
     const beatsPerRing = Math.max(1, Math.floor(ringPeriodMs / beatMs));
     let beats = 0;
+    let beatsSinceSample = 0;
     let lastBeatMs = clock.now();
     this.#lastSampleMs = lastBeatMs;
     this.#beatTimer = setInterval(() => {
@@ -125,8 +139,24 @@ export class Agent implements ControlBus {
       beats++;
       this.#watcher.findRunaways();
       if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
-      if (beats % beatsPerSample === 0) this.#sample();
+      beatsSinceSample++;
+      const periods = this.#isSampleAwaited() ? 1 : restPeriods;
+      if (beatsSinceSample >= periods * beatsPerSample) {
+        beatsSinceSample = 0;
+        this.#sample();
+      } else if (beatsSinceSample % beatsPerSample === 0) {
+        for (const listener of this.#heartbeatListeners) listener(this.#heartbeat);
+      }
     }, beatMs);
+  }
+
+  /** Whether there is news, or more to do than there is time for. To be asked in every beat: instances compare with the last. */
+  #isSampleAwaited(): boolean {
+    let isAwaited = this.#hasNews || this.#state.events.length > 0;
+    for (const instance of this.#state.instances.values()) {
+      if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
+    }
+    return isAwaited;
   }
 
   #ring(now: number, isForAll: boolean): void {
@@ -188,6 +218,10 @@ export class Agent implements ControlBus {
     this.#listeners.push(listener);
   }
 
+  onHeartbeat(listener: (heartbeat: Heartbeat) => void): void {
+    this.#heartbeatListeners.push(listener);
+  }
+
   send(command: Command): Promise<CommandResult> {
     const known = this.#commands.get(command.commandId);
     if (known !== undefined) return known;
@@ -201,6 +235,7 @@ export class Agent implements ControlBus {
   }
 
   async #execute(command: Command): Promise<CommandResult> {
+    this.#hasNews = true;
     const { commandId } = command;
     const startedAt = this.#state.options.clock.now();
     if (command.epoch < this.#epoch) {
@@ -214,6 +249,7 @@ export class Agent implements ControlBus {
     } catch (error) {
       outcome = failed('start-failed', error instanceof Error ? error.message : String(error));
     }
+    this.#hasNews = true;
     if (outcome.isOk) return { commandId, isOk: true, tookMs: this.#state.options.clock.now() - startedAt };
     return { commandId, isOk: false, reason: outcome.reason, detail: outcome.detail };
   }
@@ -328,8 +364,7 @@ export class Agent implements ControlBus {
   // ── reports ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #sample(): void {
-    const { clock, machine, process } = this.#state.options;
-    const now = clock.now();
+    const now = this.#state.options.clock.now();
     const threads = [...this.#state.threads.values()];
     const threadSamples = threads.map((thread) => this.#state.sampler.thread(thread));
     const all = [...this.#state.instances.values()];
@@ -345,9 +380,7 @@ export class Agent implements ControlBus {
     instances.push(...this.#state.sampler.instances(null, rest, this.#window));
     const machineSample = this.#state.sampler.machine(now);
     const report: Report = {
-      machine,
-      process,
-      incarnation: this.#incarnation,
+      ...this.#heartbeat,
       sequence: ++this.#sequence,
       atMs: now,
       windowMs: now - this.#lastSampleMs,
@@ -365,6 +398,7 @@ export class Agent implements ControlBus {
       events: this.#state.events,
     };
     this.#state.events = [];
+    this.#hasNews = false;
     this.#loopDelayMs = 0;
     this.#lastSampleMs = now;
     this.#window++;

@@ -79,4 +79,6 @@ export interface ControlBus {
   send(command: Command): Promise<CommandResult>;
   /** Calls back with every report. */
   onReport(listener: (report: import('./sample.ts').Report) => void): void;
+  /** Calls back with every heartbeat. */
+  onHeartbeat(listener: (heartbeat: import('./sample.ts').Heartbeat) => void): void;
 }

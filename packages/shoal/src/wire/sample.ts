@@ -1,5 +1,5 @@
 /**
- * What an agent reports every sample period. Counters are cumulative since the instance, thread or process
+ * What an agent reports every sample period, or every {@link restPeriods} of them. Counters are cumulative since the instance, thread or process
  * started, so that a lost report loses nothing; readers take differences.
  */
 import type {
@@ -123,6 +123,20 @@ export interface MachineSample {
   readonly throttledMs: number;
   readonly networkInBytes: number;
   readonly networkOutBytes: number;
+}
+
+/**
+ * While nothing waits for long, and nobody has ordered anything, a report comes once in so many sample periods: making one
+ * takes most of a millisecond from whoever serves on that core, and the caches too. In the other periods comes a
+ * {@link Heartbeat}.
+ */
+export const restPeriods = 5;
+
+/** A process is well, and has nothing to report. */
+export interface Heartbeat {
+  readonly machine: MachineId;
+  readonly process: ProcessId;
+  readonly incarnation: string;
 }
 
 /** One report of one process. */

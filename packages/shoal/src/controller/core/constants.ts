@@ -1,10 +1,10 @@
 /** The controller's fixed figures, each with the reason for its value. What users may tune is `ControllerPolicy`. */
 import assert from 'node:assert/strict';
 
-/** Missed reports after which a process gets no new instances: one or two are lost by any network. */
-export const suspectAfterReports = 3;
-/** Missed reports after which a process counts as dead: 1 s at the default period, beyond any pause of a healthy agent. */
-export const deadAfterReports = 10;
+/** Sample periods without a report or a heartbeat after which a process gets no new instances: one or two are lost by any network. */
+export const suspectAfterPeriods = 3;
+/** And so many after which it counts as dead: 1 s at the default period, beyond any pause of a healthy agent. */
+export const deadAfterPeriods = 10;
 /** Incarnations of a process that are remembered as ended, so that a late report of one is not taken for a restart. */
 export const endedIncarnationsMax = 16;
 
@@ -136,11 +136,10 @@ export const stepsMax = 64;
 export const rejectionsMax = 16;
 /** Ids left free by a controller that takes over, for what its predecessor had ordered and nobody has reported yet. */
 export const takeoverIdGap = 256;
-/** Reports missed before a controller that takes over sends tables without the processes that have not reported. */
-export const takeoverWaitReports = 5;
+/** So many reports of a process at rest are waited for, before a controller that takes over sends tables without it. */
+export const takeoverWaitReports = 2;
 
-assert.ok(suspectAfterReports < deadAfterReports);
+assert.ok(suspectAfterPeriods < deadAfterPeriods);
 assert.ok(deadlineSpanMaxMs % recentSpanMs === 0);
-assert.ok(takeoverWaitReports < deadAfterReports);
 assert.ok(weightMin < 1 && 1 < weightMax);
 assert.ok(tablesRetryMs < commandRetryMs && commandRetryMs < tablesWaitMaxMs);

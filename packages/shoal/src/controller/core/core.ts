@@ -9,7 +9,13 @@
  */
 import type { AppGraph, Deployment, InstanceId } from '../../model/index.ts';
 import { instanceId } from '../../model/index.ts';
-import type { Command, CommandResult, Report } from '../../wire/index.ts';
+import {
+  type Command,
+  type CommandResult,
+  type Heartbeat,
+  type Report,
+  restPeriods,
+} from '../../wire/index.ts';
 import { Budget } from './budget.ts';
 import { blockedRetryMs, failureRetryMaxMs, takeoverIdGap, takeoverWaitReports } from './constants.ts';
 import type { Decision } from './decision.ts';
@@ -105,6 +111,16 @@ export class ControllerCore {
     return this.#advance(nowMs);
   }
 
+  /** A heartbeat has come: time has passed, and silence is judged, but nothing else looked at that nobody waits for. */
+  heartbeat(heartbeat: Heartbeat, nowMs: number): Command[] {
+    if (this.#isDeposed || this.#isClosed) return [];
+    const { monitor, executor } = this.#parts;
+    const incidents = [...monitor.heard(heartbeat, nowMs), ...monitor.check(nowMs)];
+    if (incidents.length === 0 && executor.isIdle && this.#outbox.isIdle) return [];
+    this.#handle(incidents, nowMs);
+    return this.#advance(nowMs);
+  }
+
   /** A command was answered. */
   result(result: CommandResult, nowMs: number): Command[] {
     if (!result.isOk && result.reason === 'stale-epoch') this.#isDeposed = true;
@@ -173,7 +189,7 @@ export class ControllerCore {
     const { monitor, tables, deployment } = this.#parts;
     if (tables.isOpen || Number.isNaN(this.#firstReportMs)) return;
     const isComplete = monitor.processes.size >= this.#processesExpected;
-    const waitMs = takeoverWaitReports * deployment.samplePeriodMs;
+    const waitMs = takeoverWaitReports * restPeriods * deployment.samplePeriodMs;
     // At a fresh start nothing flows without tables, so they go out at once. A controller that takes over would
     // cut off those that it has not heard yet.
     if (this.#isTakeover && !isComplete && nowMs - this.#firstReportMs < waitMs) return;

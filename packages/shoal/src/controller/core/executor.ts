@@ -112,6 +112,11 @@ export class Executor {
     this.#events = events;
   }
 
+  /** Nothing is being added or removed. */
+  get isIdle(): boolean {
+    return this.#runs.length === 0;
+  }
+
   /** Whether a decision is under way that touches the type. */
   isBusy(msu: string): boolean {
     for (const course of this.#courses) if (course.types.has(msu)) return true;

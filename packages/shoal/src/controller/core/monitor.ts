@@ -11,15 +11,15 @@
  *    meanwhile); it is lost when the agent gives it up, or does not bring it back in time.
  */
 import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } from '../../model/index.ts';
-import type { InstanceSample, Report } from '../../wire/index.ts';
+import type { Heartbeat, InstanceSample, Report } from '../../wire/index.ts';
 import {
-  deadAfterReports,
+  deadAfterPeriods,
   deadlineSpanMaxMs,
   endedIncarnationsMax,
   loadMemoryMs,
   lostGraceMs,
   recentSpanMs,
-  suspectAfterReports,
+  suspectAfterPeriods,
   windowsMax,
 } from './constants.ts';
 import { LoadMemory } from './load-memory.ts';
@@ -174,6 +174,16 @@ export class Monitor {
     return incidents;
   }
 
+  /** A process is well; of one that is not known, or counts as dead, only a report says what there is. */
+  heard({ machine, process: name, incarnation }: Heartbeat, nowMs: number): Incident[] {
+    const process = this.processes.get(processKey(machine, name));
+    if (process === undefined || process.incarnation !== incarnation || process.status === 'dead') return [];
+    process.lastReceivedMs = nowMs;
+    if (process.status === 'alive') return [];
+    process.status = 'alive';
+    return [{ kind: 'process-back', process }];
+  }
+
   /** Judges silence. To be called at least once per sample period. */
   check(nowMs: number): Incident[] {
     const incidents: Incident[] = [];
@@ -188,7 +198,7 @@ export class Monitor {
       }
       return incidents;
     }
-    const heardMs = suspectAfterReports * this.#samplePeriodMs;
+    const heardMs = suspectAfterPeriods * this.#samplePeriodMs;
     let heard = 0;
     for (const process of this.processes.values()) {
       if (nowMs - process.lastReceivedMs <= heardMs) heard++;
@@ -199,7 +209,7 @@ export class Monitor {
         process.status = 'suspect';
         incidents.push({ kind: 'process-suspect', process, silentMs });
       }
-      const isSilentTooLong = silentMs > deadAfterReports * this.#samplePeriodMs;
+      const isSilentTooLong = silentMs > deadAfterPeriods * this.#samplePeriodMs;
       if (process.status === 'suspect' && isSilentTooLong && heard > 0) {
         process.status = 'dead';
         this.#forgetInstances(process, incidents);

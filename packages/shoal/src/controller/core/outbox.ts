@@ -59,6 +59,11 @@ export class Outbox {
     return true;
   }
 
+  /** Every command is answered. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
   tick(nowMs: number): void {
     for (const [commandId, pending] of this.#pending) {
       if (nowMs - pending.sentAtMs < pending.retryMs) continue;

@@ -16,6 +16,7 @@ import {
   flapsFree,
   hindsightMs,
   lessLoadShare,
+  loadMemoryMs,
 } from './constants.ts';
 import { resourceOf } from './detector.ts';
 import { isServing } from './estimate.ts';
@@ -99,7 +100,8 @@ export function trackCalm(type: TypeView, count: number, policy: ControllerPolic
   if (!isCalm) type.calmSinceMs = -1;
   else if (type.calmSinceMs < 0) {
     type.calmSinceMs = nowMs;
-    type.calmLoad = new LoadMemory();
+    // Of the end of a long calm, or a load that went on for an hour would be remembered for another.
+    type.calmLoad = new LoadMemory(Math.max(loadMemoryMs, calmNeededMs(type, policy)));
   }
 }
 

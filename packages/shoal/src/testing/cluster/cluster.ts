@@ -8,7 +8,15 @@
 import type { AppGraph, Deployment } from '../../model/index.ts';
 import { instanceId, machineId, processId } from '../../model/index.ts';
 import { withDefaults } from '../../model/with-defaults.ts';
-import type { Command, CommandResult, ControlBus, GiveUpReason, Report } from '../../wire/index.ts';
+import {
+  type Command,
+  type CommandResult,
+  type ControlBus,
+  type GiveUpReason,
+  type Heartbeat,
+  type Report,
+  restPeriods,
+} from '../../wire/index.ts';
 import { createSeededRandom, exponential, type Random } from '../seeded-random.ts';
 import { Agenda } from './agenda.ts';
 import { type AgentTimes, type AgentWorld, carryOut } from './agent.ts';
@@ -41,6 +49,9 @@ export interface ControlLinkOptions {
   readonly answersLost: number;
   readonly answersDoubled: number;
 }
+
+/** How often in a sample period an agent looks whether somebody waits. */
+const looksPerPeriod = 2;
 
 const faultless: ControlLinkOptions = {
   delayMaxMs: 2,
@@ -78,6 +89,7 @@ export interface LoadOptions {
 /** What controls the cluster. `ControllerCore` is one. */
 export interface SimulatedController {
   report(report: Report, nowMs: number): Command[];
+  heartbeat(heartbeat: Heartbeat, nowMs: number): Command[];
   result(result: CommandResult, nowMs: number): Command[];
   tick(nowMs: number): Command[];
 }
@@ -138,10 +150,15 @@ export class SimulatedCluster {
   /** The cluster as a control bus, for a live controller. What is lost on the way is never answered. */
   bus(): ControlBus {
     const listeners: ((report: Report) => void)[] = [];
+    const heartbeatListeners: ((heartbeat: Heartbeat) => void)[] = [];
     const waiting = new Map<string, ((result: CommandResult) => void)[]>();
     const controller: SimulatedController = {
       report: (report) => {
         for (const listener of listeners) listener(report);
+        return [];
+      },
+      heartbeat: (heartbeat) => {
+        for (const listener of heartbeatListeners) listener(heartbeat);
         return [];
       },
       result: (result) => {
@@ -160,6 +177,9 @@ export class SimulatedCluster {
         }),
       onReport: (listener) => {
         listeners.push(listener);
+      },
+      onHeartbeat: (listener) => {
+        heartbeatListeners.push(listener);
       },
     };
   }
@@ -319,13 +339,25 @@ export class SimulatedCluster {
 
   #beginReports(process: SimulatedProcess): void {
     const periodMs = this.#options.deployment.samplePeriodMs;
-    const tick = (): void => {
+    let looks = 0;
+    const look = (): void => {
       if (!process.isAlive) return;
-      this.#sendReport(process.report(this.#nowMs), process);
-      this.#agenda.at(this.#nowMs + periodMs, tick);
+      this.#agenda.at(this.#nowMs + periodMs / looksPerPeriod, look);
+      looks++;
+      if (looks >= looksPerPeriod * (process.isSampleAwaited() ? 1 : restPeriods)) {
+        looks = 0;
+        const report = process.report(this.#nowMs);
+        this.#sayOnLink(process, (controller) => {
+          this.onReport?.(report);
+          return controller.report(report, this.#nowMs);
+        });
+      } else if (looks % looksPerPeriod === 0) {
+        const heartbeat = process.heartbeat();
+        this.#sayOnLink(process, (controller) => controller.heartbeat(heartbeat, this.#nowMs));
+      }
     };
     // Agents do not sample in step.
-    this.#agenda.at(this.#nowMs + this.#linkRandom() * periodMs, tick);
+    this.#agenda.at(this.#nowMs + this.#linkRandom() * periodMs, look);
     if (this.processes.size === 1) this.#beginTicks(periodMs);
   }
 
@@ -339,7 +371,8 @@ export class SimulatedCluster {
     this.#agenda.at(this.#nowMs + periodMs, tick);
   }
 
-  #sendReport(report: Report, process: SimulatedProcess): void {
+  /** A report or a heartbeat goes to the controller. */
+  #sayOnLink(process: SimulatedProcess, say: (controller: SimulatedController) => Command[]): void {
     const link = this.#link;
     if (process.isCutOff || this.#linkRandom() < link.reportsLost) return;
     const copies = this.#linkRandom() < link.reportsDoubled ? 2 : 1;
@@ -348,8 +381,7 @@ export class SimulatedCluster {
       this.#agenda.at(this.#nowMs + late + this.#linkRandom() * link.delayMaxMs, () => {
         const controller = this.#controller;
         if (controller === null) return;
-        this.onReport?.(report);
-        for (const command of controller.report(report, this.#nowMs)) this.#sendCommand(command, controller);
+        for (const command of say(controller)) this.#sendCommand(command, controller);
       });
     }
   }
@@ -368,7 +400,11 @@ export class SimulatedCluster {
         answer({ commandId: command.commandId, isOk: false, reason: 'start-failed', detail: 'simulated' });
         return;
       }
-      carryOut(this.#world, process, command, answer);
+      process.hasNews = true;
+      carryOut(this.#world, process, command, (result) => {
+        process.hasNews = true;
+        answer(result);
+      });
     });
   }
 

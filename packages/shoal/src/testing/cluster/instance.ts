@@ -85,6 +85,9 @@ export class SimulatedInstance {
   service: number[];
   servingSinceMs = -1;
   isEnded = false;
+  /** At the last look: what was in service, and whether something waited. */
+  #served: SimulatedMessage | null = null;
+  #hadWaiting = false;
   /** Limited resources it holds, by name. */
   resources: Readonly<Record<string, number>> = nothing;
 
@@ -120,6 +123,16 @@ export class SimulatedInstance {
     const message = this.queue.shift();
     if (this.queue.length < this.queueMin) this.queueMin = this.queue.length;
     return message;
+  }
+
+  /** As agents judge it (`runtime/agent-instance.ts`). */
+  isPressed(): boolean {
+    const served = this.thread.instance === this ? this.thread.message : null;
+    const hasWaiting = this.queue.length > 0;
+    const isPressed = (hasWaiting && this.#hadWaiting) || (served !== null && served === this.#served);
+    this.#served = served;
+    this.#hadWaiting = hasWaiting;
+    return isPressed;
   }
 
   /** The report's sample; a new window begins. */

@@ -1,5 +1,5 @@
 import type { InstanceId, MachineId, ProcessId, ThreadId } from '../../model/index.ts';
-import type { CommandResult, Report, RoutingTable, RuntimeEvent } from '../../wire/index.ts';
+import type { CommandResult, Heartbeat, Report, RoutingTable, RuntimeEvent } from '../../wire/index.ts';
 import type { SimulatedInstance } from './instance.ts';
 import { type SimulatedMachine, SimulatedThread } from './machine.ts';
 import type { Ways } from './routing.ts';
@@ -26,6 +26,8 @@ export class SimulatedProcess {
   /** Limited resources of the process; `used` is the sum over its instances. */
   readonly resourceLimits: Map<string, number> = new Map();
   events: RuntimeEvent[] = [];
+  /** The first report is due; or, since the last one, a command has come or was answered. */
+  hasNews = true;
   #reportedAtMs = 0;
   #machineUsedMs = 0;
   #nextThreadId = 1;
@@ -43,6 +45,23 @@ export class SimulatedProcess {
     return thread;
   }
 
+  heartbeat(): Heartbeat {
+    return {
+      machine: this.machineName,
+      process: this.processName,
+      incarnation: `${this.key}:${this.incarnation}`,
+    };
+  }
+
+  /** Whether the agent reports after one sample period, and not at rest. To be asked at every look. */
+  isSampleAwaited(): boolean {
+    let isAwaited = this.hasNews || this.events.length > 0;
+    for (const instance of this.instances.values()) {
+      if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
+    }
+    return isAwaited;
+  }
+
   /** What the agent reports now. */
   report(nowMs: number): Report {
     this.machine.advance(nowMs);
@@ -53,11 +72,10 @@ export class SimulatedProcess {
     const freeCores = windowMs > 0 ? Math.max(0, this.machine.cores - usedMs / windowMs) : this.machine.cores;
     const events = this.events;
     this.events = [];
+    this.hasNews = false;
     const instances = [...this.instances.values()];
     return {
-      machine: this.machineName,
-      process: this.processName,
-      incarnation: `${this.key}:${this.incarnation}`,
+      ...this.heartbeat(),
       sequence: ++this.sequence,
       atMs: nowMs,
       windowMs,
