@@ -56,7 +56,7 @@ export interface Testbed {
 export interface TestbedOptions {
   /** Default: `defaultSpec()`. */
   readonly spec?: TestbedSpec;
-  /** Where programs log. Default: a folder named for the testbed below the host's temporary one. */
+  /** Where programs log. Default: a folder named for the testbed below the host's temporary one, made with the first log. */
   readonly logFolder?: string;
   /** `first`: machines get the CPU before everything else on the host, for measurements. Default `usual`. */
   readonly precedence?: Precedence;

@@ -64,7 +64,7 @@ test('counters that went back began anew with their thread', () => {
   assert.equal(instance?.windows.at(-1)?.completed, 3);
 });
 
-test('a process is suspect after 3 missed reports and dead after 10, while another is heard', () => {
+test('a process is suspect after 3 silent periods and dead after 10, while another is heard', () => {
   const monitor = new Monitor(app, places);
   monitor.accept(report(1, [sample(1)]), 0);
   const seen: string[] = [];
@@ -76,6 +76,39 @@ test('a process is suspect after 3 missed reports and dead after 10, while anoth
   }
   assert.deepEqual(seen, ['4 process-suspect', '11 process-dead']);
   assert.deepEqual([...monitor.instances.keys()], [2]);
+});
+
+test('heartbeats keep a process alive and bring it back from suspicion, but not from the dead, nor for another incarnation', () => {
+  const monitor = new Monitor(app, places);
+  const first = report(1, [sample(1)]);
+  const other = report(1, [sample(2)], { machine: machineId('b') });
+  monitor.accept(first, 0);
+  monitor.accept(other, 0);
+  const status = (): string | undefined => monitor.processes.get('a/main')?.status;
+  const until = (ms: number, isHeard: boolean): void => {
+    for (let nowMs = startMs; nowMs <= ms; nowMs += 100) {
+      if (isHeard) monitor.heard(first, nowMs);
+      else monitor.heard({ ...first, incarnation: 'another' }, nowMs);
+      monitor.heard(other, nowMs);
+      monitor.check(nowMs);
+    }
+    startMs = ms + 100;
+  };
+  let startMs = 100;
+  until(3_000, true);
+  assert.equal(status(), 'alive');
+  until(3_500, false);
+  assert.equal(status(), 'suspect');
+  assert.deepEqual(
+    monitor.heard(first, 3_600).map(({ kind }) => kind),
+    ['process-back'],
+  );
+  assert.equal(status(), 'alive');
+  until(5_000, false);
+  assert.equal(status(), 'dead');
+  assert.deepEqual(monitor.heard(first, 5_100), []);
+  assert.equal(status(), 'dead');
+  assert.deepEqual(monitor.heard({ ...first, machine: machineId('unknown') }, 5_100), []);
 });
 
 test('the only process is never dead, and a pause of the controller blames nobody', () => {
