@@ -54,7 +54,7 @@ interface ThreadMemory {
   samples: number;
 }
 
-/** Faults and switches are read with each so manieth sample: once a second, by default. They cost more than the rest. */
+/** Faults and switches are read with each so manieth sample: once in one to five seconds, by default. They cost more than the rest. */
 const samplesPerCounts = 10;
 const noCounts = { minorFaults: 0, majorFaults: 0, voluntarySwitches: 0, involuntarySwitches: 0 };
 
