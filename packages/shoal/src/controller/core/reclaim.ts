@@ -100,7 +100,7 @@ export function trackCalm(type: TypeView, count: number, policy: ControllerPolic
   if (!isCalm) type.calmSinceMs = -1;
   else if (type.calmSinceMs < 0) {
     type.calmSinceMs = nowMs;
-    // Of the end of a long calm, or a load that went on for an hour would be remembered for another.
+    // Only of the end of a long calm: it may have begun under a load that is over.
     type.calmLoad = new LoadMemory(Math.max(loadMemoryMs, calmNeededMs(type, policy)));
   }
 }
