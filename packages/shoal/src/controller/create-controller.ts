@@ -65,6 +65,8 @@ class LiveController implements Controller {
   readonly #log: (line: string, decision: Decision) => void;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #waiting: Map<number, (decision: Decision) => void> = new Map();
+  /** Orders that wait for the next report. */
+  #held: (() => void)[] = [];
   /** Decisions that were logged and are not over; and the largest id logged. */
   readonly #running: Set<number> = new Set();
   #loggedId = 0;
@@ -84,7 +86,7 @@ class LiveController implements Controller {
   }
 
   tick(): void {
-    if (!this.#isClosed) this.#send(this.#core.tick(this.#clock.now()));
+    if (!this.#isClosed) this.#carryOn(this.#core.tick(this.#clock.now()));
   }
 
   view(): ControllerView {
@@ -119,6 +121,7 @@ class LiveController implements Controller {
     this.#isClosed = true;
     clearInterval(this.#timer);
     this.#core.close();
+    this.#orderHeld();
     this.#answerAll();
     return Promise.resolve();
   }
@@ -130,7 +133,7 @@ class LiveController implements Controller {
   #onReport(report: Report): void {
     if (this.#isClosed) return;
     this.#timer.refresh();
-    this.#send(this.#core.report(report, this.#clock.now()));
+    this.#carryOn(this.#core.report(report, this.#clock.now()));
   }
 
   #onHeartbeat(heartbeat: Heartbeat): void {
@@ -139,7 +142,21 @@ class LiveController implements Controller {
     this.#send(this.#core.heartbeat(heartbeat, this.#clock.now()));
   }
 
+  #carryOn(commands: readonly Command[]): void {
+    this.#send(commands);
+    this.#orderHeld();
+  }
+
+  #orderHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const order of held) order();
+  }
+
   #order(order: Order): Promise<Decision> {
+    // An instance that has just been added serves before a report has shown it, and could not be found yet.
+    if (!this.#isClosed && 'instanceId' in order && this.#core.isUnseen(order.instanceId))
+      return new Promise((resolve) => this.#held.push(() => resolve(this.#order(order))));
     const { decisionId, commands } = this.#core.order(order, this.#clock.now());
     const decided = new Promise<Decision>((resolve) => {
       this.#waiting.set(decisionId, resolve);

@@ -13,8 +13,8 @@ import { startThreadLoop } from './thread-loop.ts';
 import type { ThreadReport, ThreadRequest, ThreadStart } from './thread-messages.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
 
-/** Between two readings of the heap's size. */
-const heapPeriodMs = 500;
+/** Between two readings of the heap's size: each wakes the thread. */
+const heapPeriodMs = 2000;
 
 const start = workerData as ThreadStart;
 const port = parentPort;

@@ -133,6 +133,11 @@ export class ControllerCore {
     return this.#isDeposed || this.#isClosed ? [] : this.#advance(nowMs);
   }
 
+  /** Whether an instance serves already, and no report has shown it: orders do not know it yet. */
+  isUnseen(id: InstanceId): boolean {
+    return !this.#isDeposed && !this.#isClosed && this.#parts.executor.isUnseen(id);
+  }
+
   /** A person's order. */
   order(order: Order, nowMs: number): { readonly decisionId: number; readonly commands: Command[] } {
     if (this.#isDeposed || this.#isClosed) {

@@ -136,6 +136,12 @@ export class Executor {
     return ordered;
   }
 
+  /** Whether an instance serves that no report has shown yet. */
+  isUnseen(id: InstanceId): boolean {
+    for (const { instanceId } of this.#unseen) if (instanceId === id) return true;
+    return false;
+  }
+
   /** Instances of a type that are on their way and do not serve yet, as reports have it. */
   pending(msu: string): number {
     let pending = 0;

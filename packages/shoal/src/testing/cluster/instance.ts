@@ -126,13 +126,14 @@ export class SimulatedInstance {
   }
 
   /** As agents judge it (`runtime/agent-instance.ts`). */
-  isPressed(): boolean {
+  look(): 'idle' | 'busy' | 'pressed' {
     const served = this.thread.instance === this ? this.thread.message : null;
     const hasWaiting = this.queue.length > 0;
     const isPressed = (hasWaiting && this.#hadWaiting) || (served !== null && served === this.#served);
     this.#served = served;
     this.#hadWaiting = hasWaiting;
-    return isPressed;
+    if (isPressed) return 'pressed';
+    return hasWaiting || served !== null ? 'busy' : 'idle';
   }
 
   /** The report's sample; a new window begins. */

@@ -53,13 +53,17 @@ export class SimulatedProcess {
     };
   }
 
-  /** Whether the agent reports after one sample period, and not at rest. To be asked at every look. */
-  isSampleAwaited(): boolean {
-    let isAwaited = this.hasNews || this.events.length > 0;
+  /** What all are at, as agents judge it (`runtime/agent.ts`). To be asked at every look. */
+  look(): 'idle' | 'busy' | 'pressed' {
+    let isPressed = this.hasNews || this.events.length > 0;
+    let isBusy = false;
     for (const instance of this.instances.values()) {
-      if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
+      const activity = instance.look();
+      if (activity === 'pressed' || instance.phase !== 'serving') isPressed = true;
+      else if (activity === 'busy') isBusy = true;
     }
-    return isAwaited;
+    if (isPressed) return 'pressed';
+    return isBusy ? 'busy' : 'idle';
   }
 
   /** What the agent reports now. */
