@@ -63,7 +63,8 @@ class LiveController implements Controller {
   readonly #bus: ControlBus;
   readonly #clock: Clock;
   readonly #log: (line: string, decision: Decision) => void;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #silentMs: number;
+  #timer: NodeJS.Timeout | undefined;
   readonly #waiting: Map<number, (decision: Decision) => void> = new Map();
   /** Orders that wait for the next report. */
   #held: (() => void)[] = [];
@@ -80,9 +81,8 @@ class LiveController implements Controller {
     this.#log = options.log ?? (() => undefined);
     bus.onReport((report) => this.#onReport(report));
     bus.onHeartbeat((heartbeat) => this.#onHeartbeat(heartbeat));
-    // Reports and heartbeats drive everything while they come; this is for when they do not: each of them puts it off.
-    this.#timer = setInterval(() => this.tick(), 1.5 * deployment.samplePeriodMs);
-    this.#timer.unref();
+    this.#silentMs = 1.5 * deployment.samplePeriodMs;
+    this.#awaitSilence();
   }
 
   tick(): void {
@@ -119,7 +119,7 @@ class LiveController implements Controller {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#core.close();
     this.#orderHeld();
     this.#answerAll();
@@ -132,14 +132,26 @@ class LiveController implements Controller {
 
   #onReport(report: Report): void {
     if (this.#isClosed) return;
-    this.#timer.refresh();
+    this.#awaitSilence();
     this.#carryOn(this.#core.report(report, this.#clock.now()));
   }
 
   #onHeartbeat(heartbeat: Heartbeat): void {
     if (this.#isClosed) return;
-    this.#timer.refresh();
+    this.#awaitSilence();
     this.#send(this.#core.heartbeat(heartbeat, this.#clock.now()));
+  }
+
+  /**
+   * Reports and heartbeats drive everything while they come; a timer does when they do not, and each of them puts it off.
+   * Node wakes at the old time of a timer that is refreshed, and of one that was cleared while it had no `ref`.
+   */
+  #awaitSilence(): void {
+    clearTimeout(this.#timer?.ref());
+    this.#timer = setTimeout(() => {
+      this.#awaitSilence();
+      this.tick();
+    }, this.#silentMs).unref();
   }
 
   #carryOn(commands: readonly Command[]): void {

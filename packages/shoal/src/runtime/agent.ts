@@ -141,8 +141,9 @@ export class Agent implements ControlBus {
       beats += beatsToNext;
       beatsSinceSample += beatsToNext;
       this.#watcher.findRunaways();
-      if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
+      // Before threads are rung, which they have not answered then.
       const pace = this.#look();
+      if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
       const periods = pace === 'pressed' ? 1 : restPeriods;
       if (beatsSinceSample >= periods * beatsPerSample) {
         beatsSinceSample = 0;
