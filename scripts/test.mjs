@@ -4,7 +4,8 @@
 //   npm test -- lane controller  only the test files whose path contains one of these words (from source)
 //
 // Unit and integration tests are `src/**/*.test.ts`; those named `*.integration.test.ts` start threads,
-// processes or sockets, and run from dist as well, because that is what users run.
+// processes or sockets, and run from dist as well, because that is what users run; those of the lab and the
+// benchmarks, which nobody imports, from dist alone when everything is tested.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
@@ -68,12 +69,15 @@ const built = sources
   .filter((file) => file.endsWith('.integration.test.ts'))
   .map((file) => file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'));
 
+const fromDistAlone = /^(lab|bench)\/.*\.integration\.test\.ts$/;
+const unbuilt = sources.filter((file) => words.length > 0 || !fromDistAlone.test(file));
+
 const nodeTest = ['--test', '--test-concurrency=2', '--test-reporter=spec', `--test-timeout=${fileMaxMs}`];
 const fromSource = ['--conditions=source', '--import', path.join(root, 'scripts/strip-types.mjs')];
 
 await run('types', 'node_modules/.bin/tsc', ['-b']);
 if (words.length === 0) await run('lint', 'node_modules/.bin/biome', ['ci', '.']);
-await run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...sources], {
+await run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...unbuilt], {
   NODE_NO_WARNINGS: '1',
 });
 if (words.length === 0 && built.length > 0)
