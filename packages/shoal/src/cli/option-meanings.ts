@@ -4,7 +4,7 @@ export const optionMeanings: Readonly<Record<string, string>> = {
   machines: 'Where instances run at the start. Absent: derived from the app.',
   limits: 'Bounds of the data plane.',
   policy: 'What the controller aims at.',
-  samplePeriodMs: 'Time between two samples of the statistics; while nothing waits, ten times as long.',
+  samplePeriodMs: 'Time between two samples of the statistics; while nothing waits, five times as long.',
   drainMaxMs: 'How long SIGTERM, or the removal of an instance, waits for work to end.',
   spareThreads:
     'Threads kept ready without instances, so that a clone or a replacement starts in milliseconds.',

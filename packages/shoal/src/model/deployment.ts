@@ -34,7 +34,7 @@ export interface Deployment {
   readonly machines: readonly DeploymentMachine[];
   readonly limits: Limits;
   readonly policy: ControllerPolicy;
-  /** Milliseconds between two samples; while nothing waits, ten times as long. Default 100. */
+  /** Milliseconds between two samples; while nothing waits, five times as long. Default 100. */
   readonly samplePeriodMs: number;
   /** Milliseconds that SIGTERM, or the removal of an instance, waits for work to end. Default 10,000. */
   readonly drainMaxMs: number;

@@ -130,7 +130,7 @@ export interface MachineSample {
  * takes most of a millisecond from whoever serves on that core, and the caches too. In the other periods comes a
  * {@link Heartbeat}.
  */
-export const restPeriods = 10;
+export const restPeriods = 5;
 
 /** A process is well, and has nothing to report. */
 export interface Heartbeat {
