@@ -208,3 +208,18 @@ test('CPU time of a shared thread goes to those who used it', () => {
   );
   assert.deepEqual(cpu, [30, 50], 'what is not booked yet is of the one that has a message in service');
 });
+
+test('free cores are averaged over time, whatever lengths reports cover: what was free at rest is not outvoted', () => {
+  const monitor = new Monitor(app, places);
+  const { machineSample } = report(1, []);
+  const at = (sequence: number, atMs: number, windowMs: number, freeCores: number): void => {
+    const options = { atMs, windowMs, machineSample: { ...machineSample, freeCores } };
+    monitor.accept(report(sequence, [sample(1)], options), atMs);
+  };
+  at(1, 0, 0, 2);
+  assert.equal(monitor.machines.get(machineId('a'))?.freeCores, 2);
+  at(2, 1_000, 500, 1.8);
+  for (let i = 1; i <= 3; i++) at(2 + i, 1_000 + i * 100, 100, 0.2);
+  const free = monitor.machines.get(machineId('a'))?.freeCores ?? 0;
+  assert.ok(Math.abs(free - (500 * 1.8 + 300 * 0.2) / 800) < 1e-9, `${free}`);
+});

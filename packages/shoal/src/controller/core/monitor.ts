@@ -282,9 +282,14 @@ export class Monitor {
     if (isTooLong(samples.at(-1)?.windowMs ?? 0)) samples.length = 0;
     samples.push({ atMs: nowMs, windowMs: report.windowMs, freeCores: machineSample.freeCores });
     while (samples.length > 1 && nowMs - (samples[0]?.atMs ?? nowMs) >= recentSpanMs) samples.shift();
-    let total = 0;
-    for (const sample of samples) total += sample.freeCores;
-    machine.freeCores = total / samples.length;
+    // By their lengths, as CPU times are: those at rest are longer.
+    let freeMs = 0;
+    let spanMs = 0;
+    for (const sample of samples) {
+      freeMs += sample.freeCores * sample.windowMs;
+      spanMs += sample.windowMs;
+    }
+    machine.freeCores = spanMs > 0 ? freeMs / spanMs : machineSample.freeCores;
   }
 
   #takeThreads(process: ProcessView, report: Report, dtMs: number): Map<number, ThreadUse> {
