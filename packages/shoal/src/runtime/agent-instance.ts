@@ -15,9 +15,6 @@ import { releaseConnection } from './connection-owner.ts';
 import { createInstanceBlock, InstanceFloat } from './shared-block.ts';
 import type { ThreadLane } from './thread-messages.ts';
 
-/** What an instance is at, as far as two looks tell: `pressed`: it has more to do than it has time for. */
-export type Activity = 'idle' | 'busy' | 'pressed';
-
 /** A lane as the agent sees it. */
 export interface AgentLane {
   readonly probe: LaneProbe;
@@ -118,18 +115,17 @@ export class AgentInstance {
   }
 
   /**
-   * What it is at, as it seems: `pressed` if something waits, or the same handler runs, as at the last look. What has come
-   * by a lane since its handler began shows only by that.
+   * Whether there is more to do than it has time for, as it seems: something waits, or the same handler runs, as when this was
+   * asked last. What has come by a lane since its handler began shows only by that.
    */
-  look(): Activity {
+  isPressed(): boolean {
     const ranSince = this.stats[InstanceFloat.runningSince] as number;
     const waiting = this.stats[InstanceFloat.queueLength] as number;
     const hasWaiting = waiting > 0 || (this.stats[InstanceFloat.waitingReported] as number) > 0;
     const isPressed = (hasWaiting && this.#hadWaiting) || (ranSince !== 0 && ranSince === this.#ranSince);
     this.#ranSince = ranSince;
     this.#hadWaiting = hasWaiting;
-    if (isPressed) return 'pressed';
-    return hasWaiting || ranSince !== 0 ? 'busy' : 'idle';
+    return isPressed;
   }
 
   /** Accepted and ended messages over all ways in. Ends by end code. */

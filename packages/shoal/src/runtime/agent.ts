@@ -21,7 +21,7 @@ import {
   type Report,
   restPeriods,
 } from '../wire/index.ts';
-import { type Activity, AgentInstance } from './agent-instance.ts';
+import { AgentInstance } from './agent-instance.ts';
 import { AgentLinks } from './agent-links.ts';
 import { type AgentOptions, AgentState, failed, type Outcome, ok, within } from './agent-state.ts';
 import type { AgentThread } from './agent-thread.ts';
@@ -35,8 +35,6 @@ import { InstanceFloat } from './shared-block.ts';
  * such a beat: each time that the agent wakes takes 0.1 ms from the threads of its core.
  */
 const beatMaxMs = 50;
-/** While nothing is under way, every other beat is left out. */
-const beatsAtRest = 2;
 /**
  * A thread with a run limit is woken this often, to see that it still goes through its loop; others, in case something
  * happened to a bell, once in so many times. Those that are parked wake by themselves.
@@ -127,52 +125,38 @@ export class Agent implements ControlBus {
 
   #watch(): void {
     const { clock, samplePeriodMs } = this.#state.options;
-    const beatsPerSample = beatsAtRest * Math.ceil(samplePeriodMs / (beatsAtRest * beatMaxMs));
+    const beatsPerSample = Math.ceil(samplePeriodMs / beatMaxMs);
     const beatMs = samplePeriodMs / beatsPerSample;
     const beatsPerRing = Math.max(1, Math.floor(ringPeriodMs / beatMs));
     let beats = 0;
     let beatsSinceSample = 0;
-    let beatsToNext = 1;
-    this.#lastSampleMs = clock.now();
-    let dueAtMs = this.#lastSampleMs + beatMs;
-    const beat = (): void => {
+    let lastBeatMs = clock.now();
+    this.#lastSampleMs = lastBeatMs;
+    this.#beatTimer = setInterval(() => {
       const now = clock.now();
-      this.#loopDelayMs = Math.max(this.#loopDelayMs, now - dueAtMs);
-      beats += beatsToNext;
-      beatsSinceSample += beatsToNext;
+      this.#loopDelayMs = Math.max(this.#loopDelayMs, now - lastBeatMs - beatMs);
+      lastBeatMs = now;
+      beats++;
       this.#watcher.findRunaways();
-      // Before threads are rung, which they have not answered then.
-      const pace = this.#look();
       if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
-      const periods = pace === 'pressed' ? 1 : restPeriods;
+      beatsSinceSample++;
+      const periods = this.#isSampleAwaited() ? 1 : restPeriods;
       if (beatsSinceSample >= periods * beatsPerSample) {
         beatsSinceSample = 0;
         this.#sample();
       } else if (beatsSinceSample % beatsPerSample === 0) {
         for (const listener of this.#heartbeatListeners) listener(this.#heartbeat);
       }
-      beatsToNext = pace === 'idle' && beats % beatsAtRest === 0 ? beatsAtRest : 1;
-      dueAtMs = now + beatsToNext * beatMs;
-      if (!this.#state.isClosed) this.#beatTimer = setTimeout(beat, beatsToNext * beatMs);
-    };
-    this.#beatTimer = setTimeout(beat, beatMs);
+    }, beatMs);
   }
 
-  /**
-   * What all are at: the most of what {@link AgentInstance.look} says; `pressed` also where there is news. To be asked in
-   * every beat: instances compare with the last.
-   */
-  #look(): Activity {
-    let isPressed = this.#hasNews || this.#state.events.length > 0;
-    let isBusy = false;
+  /** Whether there is news, or more to do than there is time for. To be asked in every beat: instances compare with the last. */
+  #isSampleAwaited(): boolean {
+    let isAwaited = this.#hasNews || this.#state.events.length > 0;
     for (const instance of this.#state.instances.values()) {
-      const activity = instance.look();
-      if (activity === 'pressed' || instance.phase !== 'serving') isPressed = true;
-      else if (activity === 'busy') isBusy = true;
+      if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
     }
-    for (const thread of this.#state.threads.values()) if (!thread.hasBeaten) isBusy = true;
-    if (isPressed) return 'pressed';
-    return isBusy ? 'busy' : 'idle';
+    return isAwaited;
   }
 
   #ring(now: number, isForAll: boolean): void {
@@ -206,7 +190,7 @@ export class Agent implements ControlBus {
   async close(): Promise<void> {
     if (this.#state.isClosed) return;
     this.#state.isClosed = true;
-    clearTimeout(this.#beatTimer);
+    clearInterval(this.#beatTimer);
     const threads = [...this.#state.threads.values()];
     // Node leaves the files open that a thread was reading its modules from when it was ended.
     await within(Promise.all(threads.map((thread) => thread.started)), startMaxMs);

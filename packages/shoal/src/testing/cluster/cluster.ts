@@ -50,7 +50,7 @@ export interface ControlLinkOptions {
   readonly answersDoubled: number;
 }
 
-/** How often in a sample period an agent looks whether somebody waits; once while nothing is under way. */
+/** How often in a sample period an agent looks whether somebody waits. */
 const looksPerPeriod = 2;
 
 const faultless: ControlLinkOptions = {
@@ -340,22 +340,18 @@ export class SimulatedCluster {
   #beginReports(process: SimulatedProcess): void {
     const periodMs = this.#options.deployment.samplePeriodMs;
     let looks = 0;
-    let looksToNext = 1;
     const look = (): void => {
       if (!process.isAlive) return;
-      looks += looksToNext;
-      const activity = process.look();
-      const isPeriodOver = looks % looksPerPeriod === 0;
-      looksToNext = activity === 'idle' && isPeriodOver ? looksPerPeriod : 1;
-      this.#agenda.at(this.#nowMs + (looksToNext * periodMs) / looksPerPeriod, look);
-      if (looks >= looksPerPeriod * (activity === 'pressed' ? 1 : restPeriods)) {
+      this.#agenda.at(this.#nowMs + periodMs / looksPerPeriod, look);
+      looks++;
+      if (looks >= looksPerPeriod * (process.isSampleAwaited() ? 1 : restPeriods)) {
         looks = 0;
         const report = process.report(this.#nowMs);
         this.#sayOnLink(process, (controller) => {
           this.onReport?.(report);
           return controller.report(report, this.#nowMs);
         });
-      } else if (isPeriodOver) {
+      } else if (looks % looksPerPeriod === 0) {
         const heartbeat = process.heartbeat();
         this.#sayOnLink(process, (controller) => controller.heartbeat(heartbeat, this.#nowMs));
       }

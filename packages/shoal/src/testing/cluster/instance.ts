@@ -126,14 +126,13 @@ export class SimulatedInstance {
   }
 
   /** As agents judge it (`runtime/agent-instance.ts`). */
-  look(): 'idle' | 'busy' | 'pressed' {
+  isPressed(): boolean {
     const served = this.thread.instance === this ? this.thread.message : null;
     const hasWaiting = this.queue.length > 0;
     const isPressed = (hasWaiting && this.#hadWaiting) || (served !== null && served === this.#served);
     this.#served = served;
     this.#hadWaiting = hasWaiting;
-    if (isPressed) return 'pressed';
-    return hasWaiting || served !== null ? 'busy' : 'idle';
+    return isPressed;
   }
 
   /** The report's sample; a new window begins. */

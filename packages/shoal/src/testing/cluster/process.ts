@@ -53,17 +53,13 @@ export class SimulatedProcess {
     };
   }
 
-  /** What all are at, as agents judge it (`runtime/agent.ts`). To be asked at every look. */
-  look(): 'idle' | 'busy' | 'pressed' {
-    let isPressed = this.hasNews || this.events.length > 0;
-    let isBusy = false;
+  /** Whether the agent reports after one sample period, and not at rest. To be asked at every look. */
+  isSampleAwaited(): boolean {
+    let isAwaited = this.hasNews || this.events.length > 0;
     for (const instance of this.instances.values()) {
-      const activity = instance.look();
-      if (activity === 'pressed' || instance.phase !== 'serving') isPressed = true;
-      else if (activity === 'busy') isBusy = true;
+      if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
     }
-    if (isPressed) return 'pressed';
-    return isBusy ? 'busy' : 'idle';
+    return isAwaited;
   }
 
   /** What the agent reports now. */
