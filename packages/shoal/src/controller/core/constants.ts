@@ -10,6 +10,10 @@ export const endedIncarnationsMax = 16;
 
 /** Span of the figures that are compared with each other (rates, CPU): long enough for ten default windows. */
 export const recentSpanMs = 1_000;
+/** A window that lies within a span by so much counts as if all of it did: counts stay whole. */
+export const wholeWindowShare = 0.9;
+/** A window is too long to say what goes on now if it is longer than so many reports at rest, and than the span. */
+export const restsTooLong = 2;
 /** Windows kept per instance at most, whatever the sample period is. */
 export const windowsMax = 20;
 /** Smoothing of the demand by which clones are taken back: well over one burst, well under the calm time. */

@@ -187,7 +187,7 @@ test('a process that was stopped for long does not look idle for longer than unt
   const [instance] = [...monitor.type('work').instances];
   const machine = monitor.machines.get(machineId('a'));
   at(7, 8_500, 0, 2);
-  assert.equal(instance?.recent.dtMs, 8_000);
+  assert.equal(instance?.recent.dtMs, 1_000);
   at(8, 8_600, 100, 0);
   assert.equal(instance?.recent.dtMs, 100);
   assert.equal(instance?.recent.cpuMs, 100);
@@ -222,4 +222,51 @@ test('free cores are averaged over time, whatever lengths reports cover: what wa
   for (let i = 1; i <= 3; i++) at(2 + i, 1_000 + i * 100, 100, 0.2);
   const free = monitor.machines.get(machineId('a'))?.freeCores ?? 0;
   assert.ok(Math.abs(free - (500 * 1.8 + 300 * 0.2) / 800) < 1e-9, `${free}`);
+});
+
+test('with a long sample period, a report at rest counts for what lies within the last second, and no longer', () => {
+  const monitor = new Monitor(app, deployment({ a: { main: [['io'], ['work']] } }, { samplePeriodMs: 500 }));
+  const { machineSample } = report(1, []);
+  let sequence = 0;
+  let doneMs = 0;
+  let lastMs = 0;
+  const at = (atMs: number, busyMs: number, freeCores: number): void => {
+    doneMs += busyMs;
+    const windowMs = atMs - lastMs;
+    lastMs = atMs;
+    const figures = { accepted: doneMs, done: doneMs, busyMs: doneMs };
+    const options = {
+      atMs,
+      windowMs,
+      machineSample: { ...machineSample, freeCores },
+      threads: [thread(2, doneMs)],
+    };
+    monitor.accept(report(++sequence, [sample(1, figures)], options), atMs);
+  };
+  const seen = (): readonly number[] => {
+    const [instance] = monitor.instances.values();
+    const { dtMs = 0, cpuMs = 0, completed = 0 } = instance?.recent ?? {};
+    const freeCores = monitor.machines.get(machineId('a'))?.freeCores ?? 0;
+    return [dtMs, instance?.process.recentMs ?? 0, cpuMs, completed, freeCores];
+  };
+  at(0, 0, 2);
+  at(2_520, 252, 2);
+  assert.deepEqual(seen(), [1_000, 1_000, 100, 100, 2]);
+  at(3_020, 500, 0);
+  assert.deepEqual(seen(), [1_000, 1_000, 550, 550, 1], 'half a second of each');
+  at(3_520, 500, 0);
+  assert.deepEqual(seen(), [1_000, 1_000, 1_000, 1_000, 0]);
+});
+
+test('reports that come a little late, or early, lose nothing of what they count', () => {
+  const monitor = new Monitor(app, places);
+  for (let i = 0; i <= 20; i++) {
+    const atMs = i * 100 + 4 * (i % 3);
+    monitor.accept(
+      report(i + 1, [sample(1, { accepted: i * 3, done: i * 3 })], { atMs, windowMs: 100 }),
+      atMs,
+    );
+    const [instance] = monitor.instances.values();
+    assert.ok((instance?.recent.completed ?? 0) >= Math.min(i, 10) * 3, `${instance?.recent.completed}`);
+  }
 });

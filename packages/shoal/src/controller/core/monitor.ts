@@ -11,7 +11,7 @@
  *    meanwhile); it is lost when the agent gives it up, or does not bring it back in time.
  */
 import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } from '../../model/index.ts';
-import type { Heartbeat, InstanceSample, Report } from '../../wire/index.ts';
+import { type Heartbeat, type InstanceSample, type Report, restPeriods } from '../../wire/index.ts';
 import {
   deadAfterPeriods,
   deadlineSpanMaxMs,
@@ -19,7 +19,9 @@ import {
   loadMemoryMs,
   lostGraceMs,
   recentSpanMs,
+  restsTooLong,
   suspectAfterPeriods,
+  wholeWindowShare,
   windowsMax,
 } from './constants.ts';
 import { LoadMemory } from './load-memory.ts';
@@ -76,11 +78,17 @@ export class Monitor {
 
   readonly #deployedThreads: Map<ProcessKey, Set<string>> = new Map();
   readonly #samplePeriodMs: number;
+  /**
+   * A window longer than that counts until a newer one comes, and no longer: a process that was stopped for ten seconds was
+   * idle for ten seconds, which would hide for another second what goes on now.
+   */
+  readonly #windowMaxMs: number;
   readonly #policy: ControllerPolicy;
   #lastCheckMs = Number.NaN;
 
   constructor(graph: AppGraph, deployment: Deployment) {
     this.#samplePeriodMs = deployment.samplePeriodMs;
+    this.#windowMaxMs = Math.max(recentSpanMs, restsTooLong * restPeriods * deployment.samplePeriodMs);
     this.#policy = deployment.policy;
     const initial = new Map<string, number>();
     for (const machine of deployment.machines) {
@@ -161,12 +169,13 @@ export class Monitor {
     process.reportedTables = report.tables;
     this.#takeMachine(report, nowMs);
     if (dtMs > 0) {
-      if (isTooLong(process.windowLengths.at(-1) ?? 0)) process.windowLengths = [];
+      if (this.#isTooLong(process.windowLengths.at(-1))) process.windowLengths = [];
       process.windowLengths.push(dtMs);
       if (process.windowLengths.length > windowsMax) process.windowLengths.shift();
       process.recentMs = 0;
       for (let i = process.windowLengths.length - 1; i >= 0 && process.recentMs < recentSpanMs; i--) {
-        process.recentMs += process.windowLengths[i] ?? 0;
+        const lengthMs = process.windowLengths[i] ?? 0;
+        process.recentMs += lengthMs * shareWithin(lengthMs, recentSpanMs - process.recentMs);
       }
     }
     const uses = this.#takeThreads(process, report, dtMs);
@@ -279,15 +288,16 @@ export class Monitor {
     machine.memoryBytes = machineSample.memoryBytes;
     machine.memoryFreeBytes = machineSample.memoryFreeBytes;
     const samples = machine.freeSamples;
-    if (isTooLong(samples.at(-1)?.windowMs ?? 0)) samples.length = 0;
+    if (this.#isTooLong(samples.at(-1)?.windowMs)) samples.length = 0;
     samples.push({ atMs: nowMs, windowMs: report.windowMs, freeCores: machineSample.freeCores });
     while (samples.length > 1 && nowMs - (samples[0]?.atMs ?? nowMs) >= recentSpanMs) samples.shift();
     // By their lengths, as CPU times are: those at rest are longer.
     let freeMs = 0;
     let spanMs = 0;
-    for (const sample of samples) {
-      freeMs += sample.freeCores * sample.windowMs;
-      spanMs += sample.windowMs;
+    for (const { atMs, windowMs, freeCores } of samples) {
+      const withinMs = Math.min(windowMs, recentSpanMs - (nowMs - atMs));
+      freeMs += freeCores * withinMs;
+      spanMs += withinMs;
     }
     machine.freeCores = spanMs > 0 ? freeMs / spanMs : machineSample.freeCores;
   }
@@ -429,12 +439,16 @@ export class Monitor {
       expiredBefore: before?.shed.expired ?? 0,
     };
     instance.queuedForMs = isQueued ? instance.queuedForMs + observedMs : 0;
-    if (isTooLong(dtMs)) instance.endings.length = 0;
+    if (this.#isTooLong(dtMs)) instance.endings.length = 0;
     else if (this.type(instance.msu).msu.deadlineMs > 0) markEndings(instance, before, nowMs - dtMs);
-    if (isTooLong(instance.windows.at(-1)?.dtMs ?? 0)) instance.windows.length = 0;
+    if (this.#isTooLong(instance.windows.at(-1)?.dtMs)) instance.windows.length = 0;
     instance.windows.push(window);
     if (instance.windows.length > windowsMax) instance.windows.shift();
     instance.recent = sumWindows(instance.windows, recentSpanMs);
+  }
+
+  #isTooLong(windowMs = 0): boolean {
+    return windowMs > this.#windowMaxMs;
   }
 }
 
@@ -463,29 +477,31 @@ function markEndings({ endings }: InstanceView, before: InstanceSample | null, a
   if (endings.length > deadlineSpanMaxMs / recentSpanMs) endings.shift();
 }
 
-/**
- * A window longer than the span of recent figures counts until a newer one comes, and no longer: a process that was
- * stopped for ten seconds was idle for ten seconds, which would hide for another second what goes on now.
- */
-function isTooLong(windowMs: number): boolean {
-  return windowMs > recentSpanMs;
+/** How much of a window counts in a span of which `leftMs` are left for it. */
+function shareWithin(windowMs: number, leftMs: number): number {
+  const share = leftMs / windowMs;
+  return share >= wholeWindowShare ? 1 : share;
 }
 
-/** Sums the newest windows until `spanMs` is reached. */
+/**
+ * Sums the newest windows until `spanMs` is reached; of the last one needed, which may be long at rest, a part, as if all
+ * of it had been alike.
+ */
 export function sumWindows(windows: readonly InstanceWindow[], spanMs: number): RecentFigures {
   const total = noFigures();
   for (let i = windows.length - 1; i >= 0 && total.dtMs < spanMs; i--) {
     const window = windows[i];
     if (window === undefined) break;
-    total.dtMs += window.dtMs;
-    if (window.isQueued) total.queuedMs += window.dtMs;
-    total.accepted += window.accepted;
-    total.completed += window.completed;
-    total.shed += window.shed;
-    total.busyMs += window.busyMs;
-    total.cpuMs += window.cpuMs;
-    total.coreWaitMs += window.coreWaitMs;
-    total.refusedFull += window.refusedFull;
+    const share = shareWithin(window.dtMs, spanMs - total.dtMs);
+    total.dtMs += share * window.dtMs;
+    if (window.isQueued) total.queuedMs += share * window.dtMs;
+    total.accepted += share * window.accepted;
+    total.completed += share * window.completed;
+    total.shed += share * window.shed;
+    total.busyMs += share * window.busyMs;
+    total.cpuMs += share * window.cpuMs;
+    total.coreWaitMs += share * window.coreWaitMs;
+    total.refusedFull += share * window.refusedFull;
   }
   return total;
 }
