@@ -33,7 +33,12 @@ function control(options: ClusterOptions, epoch = 1): Run {
 function oneType(
   seed: number,
   cores: number,
-  options: { policy?: Partial<ControllerPolicy>; link?: ClusterOptions['link']; deadlineMs?: number } = {},
+  options: {
+    policy?: Partial<ControllerPolicy>;
+    link?: ClusterOptions['link'];
+    deadlineMs?: number;
+    samplePeriodMs?: number;
+  } = {},
 ): Run {
   const app = graph(
     [
@@ -44,10 +49,7 @@ function oneType(
   );
   return control({
     graph: app,
-    deployment: deployment(
-      { a: { main: [['io'], ['work']] } },
-      options.policy === undefined ? {} : { policy: options.policy },
-    ),
+    deployment: deployment({ a: { main: [['io'], ['work']] } }, options),
     machines: { a: { cores } },
     seed,
     ...(options.link === undefined ? {} : { link: options.link }),
@@ -134,6 +136,31 @@ for (const [cores, medianMaxMs] of [
     assert.ok(medianMs > 0 && medianMs <= medianMaxMs, `median ${Math.round(medianMs)} ms`);
   });
 }
+
+test('where reports come every half second, an onset is not judged by its first report alone: no clone waits for a core that was free', () => {
+  for (let seed = 1; seed <= 31; seed++) {
+    const samplePeriodMs = 500;
+    const run = oneType(seed, 2, { samplePeriodMs, policy: { windowMs: samplePeriodMs } });
+    const onsetMs = 20_000 + seed * 113;
+    load(
+      run,
+      'honest',
+      () => 50,
+      () => 0.5,
+    );
+    load(
+      run,
+      'attack',
+      (nowMs) => (nowMs > onsetMs ? 30 : 0),
+      (random) => 95 + 10 * random(),
+    );
+    run.cluster.run(onsetMs + 8_000);
+    const [first] = run.core.decisions().filter(({ operator }) => operator === 'clone');
+    assert.notEqual(first?.outcome, 'refused', renderDecision(first as Decision));
+    const servingMs = (first?.servingAtMs ?? Number.POSITIVE_INFINITY) - onsetMs;
+    assert.ok(servingMs <= 4 * samplePeriodMs, `seed ${seed}: ${Math.round(servingMs)} ms`);
+  }
+});
 
 test('one slow message, with others waiting behind it, does not clone', () => {
   for (let seed = 1; seed <= 20; seed++) {

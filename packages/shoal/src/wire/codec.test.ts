@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { GraphMessage } from '../model/index.ts';
@@ -117,6 +118,45 @@ test('records of any fields come back as they were, absent fields absent', () =>
     }),
     { numRuns: 500 },
   );
+});
+
+test('names are only names, whatever characters are in them, and fields keep their order', () => {
+  const names = [
+    'a-b',
+    '0x',
+    'constructor',
+    '"',
+    '\\',
+    '`$`',
+    '\n',
+    '\u2028',
+    'at',
+    'size',
+    'record',
+    '*/',
+    '}',
+  ];
+  const fields = Object.fromEntries(
+    names.map((name, i) => [name, i % 3 === 1 ? ('number?' as const) : ('number' as const)]),
+  );
+  const value = Object.fromEntries(names.map((name, i) => [name, i]));
+  const decoded = roundTrip(createCodec({ kind: 'record', fields }), value) as Record<string, number>;
+  assert.deepEqual(Object.entries(decoded), Object.entries(value));
+});
+
+test('where Node may not make code, the error says so', () => {
+  const url = new URL(import.meta.url.endsWith('.ts') ? './codec.ts' : './codec.js', import.meta.url).href;
+  const script = `const { createCodec } = await import(${JSON.stringify(url)});
+    createCodec({ kind: 'value', fields: null });
+    try { createCodec({ kind: 'record', fields: { a: 'number' } }); }
+    catch ({ code, message }) { process.stdout.write(code + ' ' + message); }`;
+  const flags = process.execArgv.filter((flag) => !flag.startsWith('--test'));
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [...flags, '--disallow-code-generation-from-strings', '--input-type=module', '--eval', script],
+    { encoding: 'utf8' },
+  );
+  assert.match(stdout, /^SHOAL_START_FAILED .*start it without --disallow-code-generation/, stderr);
 });
 
 test('a connection keeps everything that tells it from another', () => {

@@ -37,6 +37,8 @@ function messageFault(message: unknown): { what: string; mend: string } | null {
     return { what: `carries a record of ${fields.length} fields`, mend: `Use at most ${fieldsMax}` };
   }
   for (const [name, kind] of fields) {
+    if (name === '__proto__')
+      return { what: 'carries a record with a field "__proto__"', mend: 'Give it another name' };
     if (typeof kind === 'string' && fieldKinds.includes(kind.replace(/\?$/, '') as FieldKind)) continue;
     const choices = orList(fieldKinds.map((known) => `"${known}"`));
     return { what: `carries a record whose field "${name}" is ${show(kind)}`, mend: `Use ${choices}` };
