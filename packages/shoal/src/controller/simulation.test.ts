@@ -137,7 +137,7 @@ for (const [cores, medianMaxMs] of [
   });
 }
 
-test('where reports come every half second, an onset is not judged by its first report alone: no clone waits for a core that was free', () => {
+test('where samples are taken every half second, a clone serves within two seconds of an onset worth three cores, and no first one is refused', () => {
   for (let seed = 1; seed <= 31; seed++) {
     const samplePeriodMs = 500;
     const run = oneType(seed, 2, { samplePeriodMs, policy: { windowMs: samplePeriodMs } });
