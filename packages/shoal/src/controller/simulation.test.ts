@@ -106,6 +106,23 @@ function assertAccounted(outcomes: LoadOutcomes, cluster: SimulatedCluster): voi
   );
 }
 
+/** An honest load, and from `onsetMs` on an attack worth so many cores, in messages of about 100 ms. */
+function runOnset(run: Run, onsetMs: number, cores: number): void {
+  load(
+    run,
+    'honest',
+    () => 50,
+    () => 0.5,
+  );
+  load(
+    run,
+    'attack',
+    (nowMs) => (nowMs > onsetMs ? cores * 10 : 0),
+    (random) => 95 + 10 * random(),
+  );
+  run.cluster.run(onsetMs + 8_000);
+}
+
 for (const [cores, medianMaxMs] of [
   [1.3, 1_200],
   [3, 500],
@@ -115,19 +132,7 @@ for (const [cores, medianMaxMs] of [
     for (let seed = 1; seed <= 31; seed++) {
       const run = oneType(seed, 2, { deadlineMs: 1_000 });
       const onsetMs = 8_000 + seed * 13;
-      load(
-        run,
-        'honest',
-        () => 50,
-        () => 0.5,
-      );
-      load(
-        run,
-        'attack',
-        (nowMs) => (nowMs > onsetMs ? cores * 10 : 0),
-        (random) => 95 + 10 * random(),
-      );
-      run.cluster.run(onsetMs + 8_000);
+      runOnset(run, onsetMs, cores);
       const first = cloned(run.core.decisions())[0];
       servingMs.push((first?.servingAtMs ?? Number.POSITIVE_INFINITY) - onsetMs);
       assert.ok(run.cluster.instances('work').length <= 2, 'one core is left, so there is one clone at most');
@@ -142,19 +147,7 @@ test('where samples are taken every half second, a clone serves within two secon
     const samplePeriodMs = 500;
     const run = oneType(seed, 2, { samplePeriodMs, policy: { windowMs: samplePeriodMs } });
     const onsetMs = 20_000 + seed * 113;
-    load(
-      run,
-      'honest',
-      () => 50,
-      () => 0.5,
-    );
-    load(
-      run,
-      'attack',
-      (nowMs) => (nowMs > onsetMs ? 30 : 0),
-      (random) => 95 + 10 * random(),
-    );
-    run.cluster.run(onsetMs + 8_000);
+    runOnset(run, onsetMs, 3);
     const [first] = run.core.decisions().filter(({ operator }) => operator === 'clone');
     assert.notEqual(first?.outcome, 'refused', renderDecision(first as Decision));
     const servingMs = (first?.servingAtMs ?? Number.POSITIVE_INFINITY) - onsetMs;
