@@ -23,8 +23,8 @@ import {
 } from './constants.ts';
 import { isServing } from './estimate.ts';
 import { addBetween, countOver, quantileBetween } from './histogram.ts';
-import { sumWindows } from './monitor.ts';
 import type { EndingsMark, InstanceView, InstanceWindow, ProcessKey, ProcessView, TypeView } from './view.ts';
+import { sumWindows } from './windows.ts';
 
 export type Overload =
   | {

@@ -7,8 +7,8 @@ import type { TimeHistogram } from '../../wire/index.ts';
 import { cpuBoundEvidenceMs, cpuBoundShare, recentSpanMs } from './constants.ts';
 import { squaredVariation } from './histogram.ts';
 import type { Monitor } from './monitor.ts';
-import { sumWindows } from './monitor.ts';
 import type { InstanceView, RecentFigures, TypeView } from './view.ts';
+import { sumWindows } from './windows.ts';
 
 /** Figures of a type over a span. "Instances' worth" is the work of one instance that is always busy. */
 export interface Estimate {

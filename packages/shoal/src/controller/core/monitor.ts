@@ -21,7 +21,6 @@ import {
   recentSpanMs,
   restsTooLong,
   suspectAfterPeriods,
-  wholeWindowShare,
   windowsMax,
 } from './constants.ts';
 import { LoadMemory } from './load-memory.ts';
@@ -32,11 +31,11 @@ import type {
   MachineView,
   ProcessKey,
   ProcessView,
-  RecentFigures,
   ThreadView,
   TypeView,
 } from './view.ts';
 import { processKey } from './view.ts';
+import { coveredMs, noFigures, sumWindows } from './windows.ts';
 
 /** Per thread: what its instances share in this window. */
 interface ThreadUse {
@@ -46,18 +45,6 @@ interface ThreadUse {
   instances: number;
   inService: number;
 }
-
-const noFigures = (): RecentFigures => ({
-  dtMs: 0,
-  queuedMs: 0,
-  accepted: 0,
-  completed: 0,
-  shed: 0,
-  busyMs: 0,
-  cpuMs: 0,
-  coreWaitMs: 0,
-  refusedFull: 0,
-});
 
 /** Difference of a cumulative counter; one that went back was restarted with its thread. */
 const grown = (before: number, after: number): number => (after >= before ? after - before : after);
@@ -172,11 +159,7 @@ export class Monitor {
       if (this.#isTooLong(process.windowLengths.at(-1))) process.windowLengths = [];
       process.windowLengths.push(dtMs);
       if (process.windowLengths.length > windowsMax) process.windowLengths.shift();
-      process.recentMs = 0;
-      for (let i = process.windowLengths.length - 1; i >= 0 && process.recentMs < recentSpanMs; i--) {
-        const lengthMs = process.windowLengths[i] ?? 0;
-        process.recentMs += lengthMs * shareWithin(lengthMs, recentSpanMs - process.recentMs);
-      }
+      process.recentMs = coveredMs(process.windowLengths, recentSpanMs);
     }
     const uses = this.#takeThreads(process, report, dtMs);
     this.#takeInstances(process, report, uses, dtMs, isFirst, nowMs, incidents);
@@ -475,33 +458,4 @@ function markEndings({ endings }: InstanceView, before: InstanceSample | null, a
   const { sojournTime: sojourn = [], serviceTime: service = [], shed } = before ?? {};
   endings.push({ atMs, expired: shed?.expired ?? 0, sojourn, service });
   if (endings.length > deadlineSpanMaxMs / recentSpanMs) endings.shift();
-}
-
-/** How much of a window counts in a span of which `leftMs` are left for it. */
-function shareWithin(windowMs: number, leftMs: number): number {
-  const share = leftMs / windowMs;
-  return share >= wholeWindowShare ? 1 : share;
-}
-
-/**
- * Sums the newest windows until `spanMs` is reached; of the last one needed, which may be long at rest, a part, as if all
- * of it had been alike.
- */
-export function sumWindows(windows: readonly InstanceWindow[], spanMs: number): RecentFigures {
-  const total = noFigures();
-  for (let i = windows.length - 1; i >= 0 && total.dtMs < spanMs; i--) {
-    const window = windows[i];
-    if (window === undefined) break;
-    const share = shareWithin(window.dtMs, spanMs - total.dtMs);
-    total.dtMs += share * window.dtMs;
-    if (window.isQueued) total.queuedMs += share * window.dtMs;
-    total.accepted += share * window.accepted;
-    total.completed += share * window.completed;
-    total.shed += share * window.shed;
-    total.busyMs += share * window.busyMs;
-    total.cpuMs += share * window.cpuMs;
-    total.coreWaitMs += share * window.coreWaitMs;
-    total.refusedFull += share * window.refusedFull;
-  }
-  return total;
 }
