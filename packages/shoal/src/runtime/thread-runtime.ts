@@ -5,7 +5,14 @@
  * I1. A turn ends after `turnMaxEvents` events or `turnMaxMs`, whatever waits, so that I/O is served.
  * I2. Bells are rung for what was sent before the thread waits, and at the latest `ringDelayMs` after sending.
  */
-import type { Clock, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import {
+  type Clock,
+  type InstanceId,
+  type Limits,
+  type QueueOrder,
+  queueOrders,
+  type ThreadId,
+} from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
 import { type DueEntry, DueHeap } from './due-heap.ts';
@@ -95,7 +102,8 @@ export class ThreadRuntime {
     this.#floats = options.block.floats;
     this.random = options.random;
     this.#clock = options.clock;
-    this.#scheduling = options.scheduling;
+    // The constant of that name: what came in a message is another string, which V8 compares letter by letter.
+    this.#scheduling = queueOrders.find((order) => order === options.scheduling) ?? 'fifo';
     this.#isOrdered = options.scheduling !== 'fifo';
     this.#observer = options.observer;
     this.nowMs = options.clock.now();
