@@ -8,6 +8,8 @@ import {
   type QueueOrder,
   type ThreadId,
 } from '../model/index.ts';
+import { equip, offerPipe, ring, unequip, Waits, withdrawPipe } from './bell.ts';
+import type { Pipe } from './native/index.ts';
 import { endIdleWorker } from './node-faults.ts';
 import {
   createThreadBlock,
@@ -89,12 +91,14 @@ export class AgentThread {
   killReason: HostOrigin | 'stop' | null = null;
   #worker: Worker | MessagePort | null = null;
   #requests = 0;
+  #pipe: Pipe | null;
   readonly #waiting = new Map<number, (answer: ThreadAnswer) => void>();
 
   constructor(options: AgentThreadOptions) {
     this.options = options;
     this.nice = options.nice;
     this.block = viewThreadBlock(options.guest?.block ?? createThreadBlock());
+    this.#pipe = options.guest === undefined ? equip(this.block.words) : null;
   }
 
   get id(): ThreadId {
@@ -128,6 +132,7 @@ export class AgentThread {
       worker.once(guest === undefined ? 'exit' : 'close', (exitCode: number) => {
         this.#worker = null;
         this.phase = 'lost';
+        if (guest === undefined) withdrawPipe(this.block.words);
         const detail = error === null ? 'the thread ended' : `the thread died of ${describeThrown(error)}`;
         for (const answer of this.#waiting.values()) answer({ isOk: false, detail });
         this.#waiting.clear();
@@ -142,7 +147,8 @@ export class AgentThread {
   #startWorker(): Worker {
     const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks, printsTo } =
       this.options;
-    Atomics.store(this.block.words, ThreadWord.parked, 0);
+    Atomics.store(this.block.words, ThreadWord.waits, Waits.not);
+    offerPipe(this.block.words, this.#pipe);
     const workerData: ThreadStart = {
       threadId,
       name,
@@ -202,13 +208,12 @@ export class AgentThread {
 
   /** Whether it waits on its bell, running no code: it need not be rung to know that it lives. */
   get isParked(): boolean {
-    return Atomics.load(this.block.words, ThreadWord.parked) === 1;
+    return Atomics.load(this.block.words, ThreadWord.waits) === Waits.parked;
   }
 
   /** Wakes the thread. */
   ring(): void {
-    Atomics.add(this.block.words, ThreadWord.bell, 1);
-    Atomics.notify(this.block.words, ThreadWord.bell);
+    ring(this.block.words);
   }
 
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
@@ -221,6 +226,13 @@ export class AgentThread {
   async end(): Promise<void> {
     if (this.#worker instanceof Worker) await endIdleWorker(this.#worker);
     else this.#worker?.close();
+    this.forget();
+  }
+
+  /** It has ended, and is not started again. */
+  forget(): void {
+    unequip(this.#pipe);
+    this.#pipe = null;
   }
 
   get isRunning(): boolean {

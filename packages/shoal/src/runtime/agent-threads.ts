@@ -165,6 +165,7 @@ export class AgentThreads {
     }
     if (instances.length === 0 || thread.options.guest !== undefined) {
       this.#forget(thread);
+      thread.forget();
       if (thread.options.guest === undefined && this.#isWithinIntensity('', defaultRestart)) this.addSpare();
       return;
     }

@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type App, type AppGraph, createSeededRandom, type Limits, threadId } from '../model/index.ts';
+import { equip, offerPipe, unequip } from './bell.ts';
 import { createMachineClock } from './clock.ts';
 import { Hosting } from './hosting.ts';
 import { MessageIds } from './message-ids.ts';
@@ -31,6 +32,8 @@ export function createGuest(options: {
 }): Guest {
   const { app, graph, limits, port, onLog } = options;
   const block = viewThreadBlock(createThreadBlock());
+  const pipe = equip(block.words);
+  offerPipe(block.words, pipe);
   const clock = createMachineClock();
   const post = (report: ThreadReport): void => port.postMessage(report);
   const thread = new ThreadRuntime({
@@ -59,5 +62,9 @@ export function createGuest(options: {
   });
   port.on('message', (request: ThreadRequest) => hosting.accept(request));
   const loop = startThreadLoop(thread, clock, { canPark: () => false, onControl: () => {} });
-  return { block: block.buffer, close: () => loop.close() };
+  const close = (): void => {
+    loop.close();
+    unequip(pipe);
+  };
+  return { block: block.buffer, close };
 }

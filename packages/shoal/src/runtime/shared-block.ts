@@ -14,8 +14,11 @@ export const ThreadWord = {
   control: 1,
   /** Kernel id of the thread; 0: not known. */
   tid: 2,
-  /** 1 while the thread is parked: it runs no code, and wakes by itself before long. */
-  parked: 3,
+  /** How the thread waits (`Waits`). A parked one runs no code, and wakes by itself before long. */
+  waits: 3,
+  /** Ends of the pipe by which it is woken (`bell.ts`); 0: it has none, or has taken the reading one. */
+  pipeReadFd: 4,
+  pipeWriteFd: 5,
 } as const;
 
 /** 64-bit floats of a thread's block. */

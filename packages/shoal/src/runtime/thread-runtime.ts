@@ -15,6 +15,7 @@ import {
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
+import { ring } from './bell.ts';
 import { type DueEntry, DueHeap } from './due-heap.ts';
 import type { Instance } from './instance.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -202,9 +203,7 @@ export class ThreadRuntime {
   #ringBells(): void {
     const bells = this.#dirtyBells;
     for (let i = 0; i < bells.length; i++) {
-      const bell = bells[i] as Int32Array;
-      Atomics.add(bell, ThreadWord.bell, 1);
-      Atomics.notify(bell, ThreadWord.bell);
+      ring(bells[i] as Int32Array);
     }
     // Setting the length of an array is a call into the runtime of V8.
     while (bells.length > 0) bells.pop();

@@ -4,6 +4,9 @@ import { notSupported } from './result.ts';
 
 /** `fcntl` command: duplicate to the lowest free descriptor, closed on exec. The plain `dup` leaks into children. */
 const dupFdCloexec = 1030;
+/** Flags of pipe2(2). */
+const nonBlocking = 0o4000;
+const closeOnExec = 0o2000000;
 
 /**
  * A second descriptor of the same open file or socket: the lowest free number, closed on exec.
@@ -36,4 +39,18 @@ export function descriptorInode(fd: number): number {
   } catch {
     return 0;
   }
+}
+
+/** The two ends of a pipe. */
+export interface Pipe {
+  readonly readFd: number;
+  readonly writeFd: number;
+}
+
+/** Makes a pipe that never blocks, and that no child process inherits; null where that cannot be done. */
+export function makePipe(): Pipe | null {
+  const fds = [-1, -1];
+  if (libc()?.pipe2(fds, nonBlocking | closeOnExec) !== 0) return null;
+  const [readFd, writeFd] = fds as [number, number];
+  return { readFd, writeFd };
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 export interface Libc {
   fcntl(fd: number, command: number, ...rest: unknown[]): number;
   close(fd: number): number;
+  pipe2(fds: number[], flags: number): number;
   schedSetAffinity(pid: number, maskBytes: number, mask: Uint8Array): number;
   prctl(option: number, ...rest: unknown[]): number;
   syscall(number: number, ...rest: unknown[]): number;
@@ -57,6 +58,7 @@ function load(): Libc {
   return {
     fcntl: library.func('int fcntl(int fd, int command, ...)'),
     close: library.func('int close(int fd)'),
+    pipe2: library.func('int pipe2(_Out_ int *fds, int flags)'),
     schedSetAffinity: library.func('int sched_setaffinity(int pid, size_t bytes, const uint8_t *mask)'),
     prctl: library.func('int prctl(int option, ...)'),
     syscall: library.func('long syscall(long number, ...)'),

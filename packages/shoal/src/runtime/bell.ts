@@ -1,0 +1,159 @@
+/**
+ * Bells: how threads are woken. A bell counts up whenever there may be something to do. A thread that is about to wait
+ * first writes down how, and then looks at its bell once more; whoever rings counts up, and then looks whether and how
+ * the thread waits. So no ring is missed, and ringing a thread that is awake costs neither a lock nor a system call.
+ *
+ * A parked thread waits by `Atomics.wait`. One with an event loop waits for a byte in a pipe. `Atomics.waitAsync` would
+ * do, and does where there are no pipes, but takes such a thread 15 µs more each time, and V8 wakes it under a lock of the
+ * whole process, which the one who rings may be kept from giving back: by the woken one, on the same core, that needs it.
+ */
+import * as fs from 'node:fs';
+import * as net from 'node:net';
+import { closeDescriptor, duplicateDescriptor, makePipe, type Pipe } from './native/index.ts';
+import { ThreadWord } from './shared-block.ts';
+
+/** How a thread waits: {@link ThreadWord.waits}. */
+export const Waits = { not: 0, parked: 1, byPipe: 2, byPromise: 3 } as const;
+
+const oneByte = new Uint8Array(1);
+
+/** Rings: the thread wakes, or sees it before it waits. */
+export function ring(words: Int32Array): void {
+  Atomics.add(words, ThreadWord.bell, 1);
+  const waits = Atomics.load(words, ThreadWord.waits);
+  if (waits === Waits.not) return;
+  if (waits !== Waits.byPipe) {
+    Atomics.notify(words, ThreadWord.bell);
+    return;
+  }
+  // One of those who ring writes, once for each wait.
+  if (Atomics.compareExchange(words, ThreadWord.waits, waits, Waits.not) === waits)
+    fs.writeSync(words[ThreadWord.pipeWriteFd] as number, oneByte);
+}
+
+/**
+ * Pipes of threads that are gone, for those to come. None is ever closed: somebody may still ring by its number, which
+ * must not have become that of somebody's connection.
+ */
+const unused: Pipe[] = [];
+
+/** Gives a thread that is to be started a pipe, if there are any. */
+export function equip(words: Int32Array): Pipe | null {
+  const pipe = unused.pop() ?? makePipe();
+  words[ThreadWord.pipeWriteFd] = pipe?.writeFd ?? 0;
+  return pipe;
+}
+
+/** Takes back the pipe of a thread that is gone for good; once. */
+export function unequip(pipe: Pipe | null): void {
+  if (pipe !== null && !unused.includes(pipe)) unused.push(pipe);
+}
+
+/** Leaves the reading end to the thread, which takes it by {@link openLoopBell}. */
+export function offerPipe(words: Int32Array, pipe: Pipe | null): void {
+  const fd = pipe === null ? 0 : duplicateDescriptor(pipe.readFd);
+  Atomics.store(words, ThreadWord.pipeReadFd, Math.max(0, fd));
+}
+
+/** Closes what was offered to a thread that ended before it took it. */
+export function withdrawPipe(words: Int32Array): void {
+  const fd = Atomics.exchange(words, ThreadWord.pipeReadFd, 0);
+  if (fd > 0) closeDescriptor(fd);
+}
+
+/** How a thread waits in its event loop. */
+export interface LoopBell {
+  /** What the thread's block says while it does not wait. */
+  readonly atRest: number;
+  /** Whether a ring will be told. */
+  readonly isArmed: boolean;
+  /** Has the next ring told; false if the bell is not what it was when seen, and nothing will be told. */
+  arm(seen: number): boolean;
+  close(): void;
+}
+
+/** The way of the calling thread, whose block it is. `onRing` is called in the event loop. */
+export function openLoopBell(words: Int32Array, onRing: () => void): LoopBell {
+  const fd = Atomics.exchange(words, ThreadWord.pipeReadFd, 0);
+  const bell = fd > 0 ? new PipeBell(words, fd, onRing) : new PromiseBell(words, onRing);
+  Atomics.store(words, ThreadWord.waits, bell.atRest);
+  return bell;
+}
+
+/** Node's types know `onread` for sockets that connect only; its documentation, for all. */
+type SocketOptions = net.SocketConstructorOpts & { readonly onread: net.OnReadOpts };
+
+class PipeBell implements LoopBell {
+  readonly atRest: number = Waits.not;
+  readonly #words: Int32Array;
+  readonly #socket: net.Socket;
+
+  constructor(words: Int32Array, fd: number, onRing: () => void) {
+    this.#words = words;
+    const callback = (): boolean => {
+      onRing();
+      return true;
+    };
+    const options: SocketOptions = {
+      fd,
+      readable: true,
+      writable: false,
+      onread: { buffer: new Uint8Array(64), callback },
+    };
+    this.#socket = new net.Socket(options);
+    this.#socket.unref();
+  }
+
+  get isArmed(): boolean {
+    return Atomics.load(this.#words, ThreadWord.waits) === Waits.byPipe;
+  }
+
+  arm(seen: number): boolean {
+    if (this.isArmed) return true;
+    const words = this.#words;
+    Atomics.store(words, ThreadWord.waits, Waits.byPipe);
+    if (Atomics.load(words, ThreadWord.bell) === seen) return true;
+    // Whoever has rung meanwhile either saw that we wait, and writes, or did not.
+    return Atomics.compareExchange(words, ThreadWord.waits, Waits.byPipe, Waits.not) !== Waits.byPipe;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+// Node 20's type definitions do not know it; V8 has had it since 8.7.
+interface WaitAsync {
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+  ): { readonly async: false } | { readonly async: true; readonly value: Promise<string> };
+}
+const { waitAsync } = Atomics as unknown as WaitAsync;
+
+class PromiseBell implements LoopBell {
+  readonly atRest: number = Waits.byPromise;
+  readonly #words: Int32Array;
+  readonly #onRing: () => void;
+  isArmed = false;
+
+  constructor(words: Int32Array, onRing: () => void) {
+    this.#words = words;
+    this.#onRing = onRing;
+  }
+
+  arm(seen: number): boolean {
+    if (this.isArmed) return true;
+    const result = waitAsync(this.#words, ThreadWord.bell, seen);
+    if (!result.async) return false;
+    this.isArmed = true;
+    result.value.then(() => {
+      this.isArmed = false;
+      this.#onRing();
+    });
+    return true;
+  }
+
+  close(): void {}
+}
