@@ -20,15 +20,23 @@ const oneByte = new Uint8Array(1);
 /** Rings: the thread wakes, or sees it before it waits. */
 export function ring(words: Int32Array): void {
   Atomics.add(words, ThreadWord.bell, 1);
-  const waits = Atomics.load(words, ThreadWord.waits);
-  if (waits === Waits.not) return;
-  if (waits !== Waits.byPipe) {
-    Atomics.notify(words, ThreadWord.bell);
-    return;
+  switch (Atomics.load(words, ThreadWord.waits)) {
+    case Waits.not:
+      return;
+    case Waits.byPipe:
+      return writeByte(words[ThreadWord.pipeWriteFd] as number);
+    default:
+      Atomics.notify(words, ThreadWord.bell);
   }
-  // One of those who ring writes, once for each wait.
-  if (Atomics.compareExchange(words, ThreadWord.waits, waits, Waits.not) === waits)
-    fs.writeSync(words[ThreadWord.pipeWriteFd] as number, oneByte);
+}
+
+function writeByte(fd: number): void {
+  try {
+    fs.writeSync(fd, oneByte);
+  } catch (error) {
+    // A full pipe: 65,536 rings that the thread has not woken by yet. One more would make no difference.
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
 }
 
 /**
@@ -65,14 +73,13 @@ export function withdrawPipe(words: Int32Array): void {
 export interface LoopBell {
   /** What the thread's block says while it does not wait. */
   readonly atRest: number;
-  /** Whether a ring will be told. */
-  readonly isArmed: boolean;
-  /** Has the next ring told; false if the bell is not what it was when seen, and nothing will be told. */
+  /** Has a ring told, until it is disarmed; false if the bell is not what it was when seen: then there may be something to do. */
   arm(seen: number): boolean;
+  disarm(): void;
   close(): void;
 }
 
-/** The way of the calling thread, whose block it is. `onRing` is called in the event loop. */
+/** The way of the calling thread, whose block it is. `onRing` is called in the event loop, at times for no ring. */
 export function openLoopBell(words: Int32Array, onRing: () => void): LoopBell {
   const fd = Atomics.exchange(words, ThreadWord.pipeReadFd, 0);
   const bell = fd > 0 ? new PipeBell(words, fd, onRing) : new PromiseBell(words, onRing);
@@ -104,17 +111,18 @@ class PipeBell implements LoopBell {
     this.#socket.unref();
   }
 
-  get isArmed(): boolean {
-    return Atomics.load(this.#words, ThreadWord.waits) === Waits.byPipe;
-  }
-
   arm(seen: number): boolean {
-    if (this.isArmed) return true;
     const words = this.#words;
     Atomics.store(words, ThreadWord.waits, Waits.byPipe);
     if (Atomics.load(words, ThreadWord.bell) === seen) return true;
-    // Whoever has rung meanwhile either saw that we wait, and writes, or did not.
-    return Atomics.compareExchange(words, ThreadWord.waits, Waits.byPipe, Waits.not) !== Waits.byPipe;
+    this.disarm();
+    return false;
+  }
+
+  /** Who rings from now on writes nothing: the thread is awake. */
+  disarm(): void {
+    if (this.#words[ThreadWord.waits] === Waits.byPipe)
+      Atomics.store(this.#words, ThreadWord.waits, Waits.not);
   }
 
   close(): void {
@@ -136,7 +144,7 @@ class PromiseBell implements LoopBell {
   readonly atRest: number = Waits.byPromise;
   readonly #words: Int32Array;
   readonly #onRing: () => void;
-  isArmed = false;
+  #isArmed = false;
 
   constructor(words: Int32Array, onRing: () => void) {
     this.#words = words;
@@ -144,16 +152,19 @@ class PromiseBell implements LoopBell {
   }
 
   arm(seen: number): boolean {
-    if (this.isArmed) return true;
+    // What it waits for came after an earlier look, and will be told.
+    if (this.#isArmed) return true;
     const result = waitAsync(this.#words, ThreadWord.bell, seen);
     if (!result.async) return false;
-    this.isArmed = true;
+    this.#isArmed = true;
     result.value.then(() => {
-      this.isArmed = false;
+      this.#isArmed = false;
       this.#onRing();
     });
     return true;
   }
+
+  disarm(): void {}
 
   close(): void {}
 }

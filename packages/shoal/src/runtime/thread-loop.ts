@@ -58,15 +58,16 @@ export function startThreadLoop(
   const drive = (): void => {
     if (isClosed) return;
     isScheduled = false;
-    // It stays armed while turns come from elsewhere, for what was in the bell when it was.
-    const seen = loopBell.isArmed ? 0 : Atomics.load(bell, ThreadWord.bell);
+    loopBell.disarm();
+    const seen = Atomics.load(bell, ThreadWord.bell);
     const hasMore = thread.turn();
     turnEndedAtMs = thread.nowMs;
     if (hasMore) return schedule();
     if (options.canPark()) return park();
     armDueTimer();
-    if (loopBell.isArmed) return;
-    spinInLoop(seen);
+    // Where nobody has rung since the last time, nobody is about to.
+    if (seen !== seenBefore) spinInLoop(seen);
+    seenBefore = seen;
     if (!loopBell.arm(seen)) schedule();
   };
 
@@ -131,6 +132,7 @@ export function startThreadLoop(
 
   const loopBell = openLoopBell(bell, drive);
   const spinInLoop = createSpin(bell, spinInLoopMaxMs);
+  let seenBefore = 0;
 
   // Called from anywhere outside of a turn: in a socket's callback, in a continuation.
   thread.onTurnWanted = scheduleSoon;

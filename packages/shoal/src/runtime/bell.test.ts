@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { equip, offerPipe, openLoopBell, ring, unequip, Waits, withdrawPipe } from './bell.ts';
+import { createThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
+
+/** A block with a pipe and one without: both kinds of waiting. */
+const kinds = ['pipe', 'promise'] as const;
+
+function openBell(kind: (typeof kinds)[number], onRing: () => void) {
+  const { words, buffer } = viewThreadBlock(createThreadBlock());
+  const pipe = kind === 'pipe' ? equip(words) : null;
+  offerPipe(words, pipe);
+  const bell = openLoopBell(words, onRing);
+  const close = (): void => {
+    bell.close();
+    unequip(pipe);
+  };
+  return { words, buffer, bell, close, count: () => Atomics.load(words, ThreadWord.bell) };
+}
+
+/** How many descriptors of this process are ends of pipes. */
+function pipeEnds(): number {
+  return fs.readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith('pipe:');
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+for (const kind of kinds) {
+  test(`by ${kind}: a ring is told to whoever is armed, and found by whoever is about to be`, async () => {
+    let told = 0;
+    const { words, bell, close, count } = openBell(kind, () => told++);
+    assert.equal(bell.arm(count()), true);
+    await delay(20);
+    assert.equal(told, 0, 'nobody has rung');
+    ring(words);
+    await delay(20);
+    assert.equal(told, 1);
+    const seen = count();
+    bell.disarm();
+    ring(words);
+    assert.equal(bell.arm(seen), false, 'it has rung since');
+    assert.equal(bell.arm(count()), true);
+    ring(words);
+    ring(words);
+    await delay(20);
+    assert.ok(told >= 2);
+    close();
+  });
+
+  test(`by ${kind}: of 20,000 rings from another thread, each answered before the next, none is missed`, async () => {
+    const rings = 20_000;
+    const answers = new Int32Array(new SharedArrayBuffer(4));
+    let seen = 0;
+    let resolve = (): void => {};
+    const over = new Promise<void>((done) => {
+      resolve = done;
+    });
+    const look = (): void => {
+      bell.disarm();
+      // As a thread does: what the bell was, what there is to do, and what the bell is when it waits.
+      for (;;) {
+        const before = count();
+        if (before !== seen) {
+          seen = before;
+          Atomics.store(answers, 0, seen);
+          Atomics.notify(answers, 0);
+          if (seen >= rings) return resolve();
+        }
+        if (bell.arm(before)) return;
+      }
+    };
+    const { buffer, bell, close, count } = openBell(kind, look);
+    look();
+    const code = `
+      import { workerData } from 'node:worker_threads';
+      const { buffer, answers, rings, bell } = workerData;
+      const { ring } = await import(bell);
+      const words = new Int32Array(buffer);
+      for (let i = 1; i <= rings; i++) {
+        // From none to some microseconds: before, while and after the other one goes to sleep.
+        for (let spins = (i * 7_919) % 500; spins > 0; spins--) Atomics.load(answers, 0);
+        ring(words);
+        while (Atomics.load(answers, 0) < i) Atomics.wait(answers, 0, i - 1, 5_000);
+      }`;
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+      workerData: { buffer, answers, rings, bell: import.meta.url.replace('.test.', '.') },
+    });
+    const failed = new Promise<never>((_, reject) => worker.once('error', reject));
+    await Promise.race([over, failed]);
+    assert.equal(seen, rings);
+    await worker.terminate();
+    close();
+  });
+}
+
+test('a block says how its thread waits for as long as it does', () => {
+  const { words, bell, close } = openBell('pipe', () => {});
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
+  bell.arm(0);
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.byPipe);
+  bell.disarm();
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
+  Atomics.store(words, ThreadWord.waits, Waits.parked);
+  bell.disarm();
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.parked, 'only what it has armed');
+  close();
+});
+
+test('pipes are used again, and what a thread has not taken is closed', () => {
+  const block = (): Int32Array => viewThreadBlock(createThreadBlock()).words;
+  const pipe = equip(block());
+  assert.ok(pipe !== null);
+  unequip(pipe);
+  unequip(pipe);
+  const before = pipeEnds();
+  const [first, second] = [block(), block()];
+  assert.equal(equip(first), pipe);
+  const other = equip(second);
+  assert.notEqual(other, pipe, 'each has its own');
+  offerPipe(first, pipe);
+  withdrawPipe(first);
+  withdrawPipe(first);
+  const made = before === pipeEnds() ? 0 : 2;
+  assert.equal(pipeEnds(), before + made, 'at most the second pipe is new');
+  unequip(pipe);
+  unequip(other);
+  offerPipe(second, null);
+  const bell = openLoopBell(second, () => {});
+  assert.equal(Atomics.load(second, ThreadWord.waits), Waits.byPromise, 'without a pipe');
+  bell.close();
+});
