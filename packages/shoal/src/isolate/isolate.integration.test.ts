@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -262,6 +262,23 @@ test('close() may be called again, also by leaving the block of an `await using`
   const first = twice.close();
   await Promise.all([first, twice.close(), twice[Symbol.asyncDispose]()]);
   await twice.close();
+});
+
+test('one that is closed leaves no descriptor behind', async () => {
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const openAndClose = async (): Promise<void> => {
+    const isolated = await open('default');
+    await isolated.close();
+    await isolated.close();
+  };
+  // The first one loads what stays for the process.
+  await openAndClose();
+  const before = descriptors();
+  for (let i = 0; i < 3; i++) await openAndClose();
+  const endsAt = Date.now() + 2_000;
+  while (descriptors() > before && Date.now() < endsAt)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(descriptors(), before);
 });
 
 test('when the thread behind it dies for good, every call is rejected, and the log says why', async () => {

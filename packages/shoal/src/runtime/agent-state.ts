@@ -14,6 +14,7 @@ import {
 import type { CommandResult, RoutingTable, RuntimeEvent } from '../wire/index.ts';
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentThread } from './agent-thread.ts';
+import { Pipes } from './bell.ts';
 import { createMessageBlocks } from './message-ids.ts';
 import { Sampler } from './sampler.ts';
 import { createWiring, type Wiring } from './wiring.ts';
@@ -83,6 +84,7 @@ export class AgentState {
   /** Names of the types that want to be told of failures downstream. */
   readonly withErrorHandler: Set<string> = new Set();
   readonly sampler: Sampler;
+  readonly pipes: Pipes = new Pipes();
   /** Where all threads take their message ids from. */
   readonly messageBlocks: SharedArrayBuffer = createMessageBlocks();
   /** What happened since the last report. */

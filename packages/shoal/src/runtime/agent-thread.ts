@@ -8,7 +8,7 @@ import {
   type QueueOrder,
   type ThreadId,
 } from '../model/index.ts';
-import { equip, offerPipe, ring, unequip, Waits, withdrawPipe } from './bell.ts';
+import { offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
 import type { Pipe } from './native/index.ts';
 import { endIdleWorker } from './node-faults.ts';
 import {
@@ -91,14 +91,16 @@ export class AgentThread {
   killReason: HostOrigin | 'stop' | null = null;
   #worker: Worker | MessagePort | null = null;
   #requests = 0;
+  readonly #pipes: Pipes;
   #pipe: Pipe | null;
   readonly #waiting = new Map<number, (answer: ThreadAnswer) => void>();
 
-  constructor(options: AgentThreadOptions) {
+  constructor(options: AgentThreadOptions, pipes: Pipes) {
     this.options = options;
+    this.#pipes = pipes;
     this.nice = options.nice;
     this.block = viewThreadBlock(options.guest?.block ?? createThreadBlock());
-    this.#pipe = options.guest === undefined ? equip(this.block.words) : null;
+    this.#pipe = options.guest === undefined ? pipes.take() : null;
   }
 
   get id(): ThreadId {
@@ -231,7 +233,7 @@ export class AgentThread {
 
   /** It has ended, and is not started again. */
   forget(): void {
-    unequip(this.#pipe);
+    if (this.#pipe !== null) this.#pipes.giveBack(this.#pipe);
     this.#pipe = null;
   }
 

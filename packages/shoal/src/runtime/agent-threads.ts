@@ -70,20 +70,23 @@ export class AgentThreads {
     const { appUrl, graph, limits, seed, printsTo } = this.#state.options;
     const { name, core, nice, scheduling, guest } = thread;
     const id = threadId(++this.#threadIds);
-    const made = new AgentThread({
-      threadId: id,
-      name,
-      appUrl,
-      graph,
-      limits,
-      core,
-      nice,
-      scheduling,
-      printsTo,
-      seed: seed + id * 1_000,
-      messageBlocks: this.#state.messageBlocks,
-      ...(guest === undefined ? {} : { guest }),
-    });
+    const made = new AgentThread(
+      {
+        threadId: id,
+        name,
+        appUrl,
+        graph,
+        limits,
+        core,
+        nice,
+        scheduling,
+        printsTo,
+        seed: seed + id * 1_000,
+        messageBlocks: this.#state.messageBlocks,
+        ...(guest === undefined ? {} : { guest }),
+      },
+      this.#state.pipes,
+    );
     this.#state.threads.set(id, made);
     return made;
   }

@@ -197,6 +197,7 @@ export class Agent implements ControlBus {
     await Promise.all(threads.map((thread) => within(thread.ask({ kind: 'stop' }), terminateMaxMs)));
     for (const thread of threads) thread.killReason = 'stop';
     await within(Promise.all(threads.map((thread) => thread.end())), terminateMaxMs * 2);
+    this.#state.pipes.close();
     for (const instance of this.#state.instances.values()) {
       if (this.#state.threads.get(instance.threadId)?.isRunning !== true) instance.settle();
     }

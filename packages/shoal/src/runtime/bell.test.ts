@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { equip, offerPipe, openLoopBell, ring, unequip, Waits, withdrawPipe } from './bell.ts';
+import { offerPipe, openLoopBell, Pipes, ring, Waits, withdrawPipe } from './bell.ts';
 import { createThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
 
 /** A block with a pipe and one without: both kinds of waiting. */
@@ -11,12 +11,14 @@ const kinds = ['pipe', 'promise'] as const;
 
 function openBell(kind: (typeof kinds)[number], onRing: () => void) {
   const { words, buffer } = viewThreadBlock(createThreadBlock());
-  const pipe = kind === 'pipe' ? equip(words) : null;
+  const pipes = new Pipes();
+  const pipe = kind === 'pipe' ? pipes.take() : null;
   offerPipe(words, pipe);
   const bell = openLoopBell(words, onRing);
   const close = (): void => {
     bell.close();
-    unequip(pipe);
+    if (pipe !== null) pipes.giveBack(pipe);
+    pipes.close();
   };
   return { words, buffer, bell, close, count: () => Atomics.load(words, ThreadWord.bell) };
 }
@@ -113,26 +115,27 @@ test('a block says how its thread waits for as long as it does', () => {
   close();
 });
 
-test('pipes are used again, and what a thread has not taken is closed', () => {
-  const block = (): Int32Array => viewThreadBlock(createThreadBlock()).words;
-  const pipe = equip(block());
-  assert.ok(pipe !== null);
-  unequip(pipe);
-  unequip(pipe);
+test('pipes are used again, and closed in the end, with what a thread has not taken', () => {
   const before = pipeEnds();
-  const [first, second] = [block(), block()];
-  assert.equal(equip(first), pipe);
-  const other = equip(second);
-  assert.notEqual(other, pipe, 'each has its own');
-  offerPipe(first, pipe);
-  withdrawPipe(first);
-  withdrawPipe(first);
-  const made = before === pipeEnds() ? 0 : 2;
-  assert.equal(pipeEnds(), before + made, 'at most the second pipe is new');
-  unequip(pipe);
-  unequip(other);
-  offerPipe(second, null);
-  const bell = openLoopBell(second, () => {});
-  assert.equal(Atomics.load(second, ThreadWord.waits), Waits.byPromise, 'without a pipe');
+  const pipes = new Pipes();
+  const [first, second] = [pipes.take(), pipes.take()];
+  assert.ok(first !== null && second !== null);
+  assert.equal(pipeEnds(), before + 4);
+  pipes.giveBack(first);
+  assert.equal(pipes.take(), first);
+  const { words } = viewThreadBlock(createThreadBlock());
+  offerPipe(words, first);
+  assert.equal(pipeEnds(), before + 5);
+  withdrawPipe(words);
+  withdrawPipe(words);
+  assert.equal(pipeEnds(), before + 4);
+  pipes.giveBack(first);
+  pipes.close();
+  assert.equal(pipeEnds(), before + 2, 'the other may still be rung by');
+  pipes.giveBack(second);
+  assert.equal(pipeEnds(), before);
+  offerPipe(words, null);
+  const bell = openLoopBell(words, () => {});
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.byPromise, 'without a pipe');
   bell.close();
 });

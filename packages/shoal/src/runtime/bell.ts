@@ -40,26 +40,38 @@ function writeByte(fd: number): void {
 }
 
 /**
- * Pipes of threads that are gone, for those to come. None is ever closed: somebody may still ring by its number, which
- * must not have become that of somebody's connection.
+ * The pipes of an agent's threads. That of a thread that is gone is kept for one to come: somebody may still ring by its
+ * number, which must not have become that of somebody's connection.
  */
-const unused: Pipe[] = [];
+export class Pipes {
+  readonly #unused: Pipe[] = [];
+  #isClosed = false;
 
-/** Gives a thread that is to be started a pipe, if there are any. */
-export function equip(words: Int32Array): Pipe | null {
-  const pipe = unused.pop() ?? makePipe();
-  words[ThreadWord.pipeWriteFd] = pipe?.writeFd ?? 0;
-  return pipe;
+  /** A pipe for a thread that is to be started; null: there are none. */
+  take(): Pipe | null {
+    return this.#unused.pop() ?? makePipe();
+  }
+
+  /** Takes back the pipe of a thread that is gone for good. */
+  giveBack(pipe: Pipe): void {
+    this.#unused.push(pipe);
+    if (this.#isClosed) this.close();
+  }
+
+  /** Closes what is unused, and what will be given back. Nobody rings any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { readFd, writeFd } of this.#unused.splice(0)) {
+      closeDescriptor(readFd);
+      closeDescriptor(writeFd);
+    }
+  }
 }
 
-/** Takes back the pipe of a thread that is gone for good; once. */
-export function unequip(pipe: Pipe | null): void {
-  if (pipe !== null && !unused.includes(pipe)) unused.push(pipe);
-}
-
-/** Leaves the reading end to the thread, which takes it by {@link openLoopBell}. */
+/** Has a thread that is about to start woken by a pipe, whose reading end it takes by {@link openLoopBell}. */
 export function offerPipe(words: Int32Array, pipe: Pipe | null): void {
   const fd = pipe === null ? 0 : duplicateDescriptor(pipe.readFd);
+  words[ThreadWord.pipeWriteFd] = pipe?.writeFd ?? 0;
   Atomics.store(words, ThreadWord.pipeReadFd, Math.max(0, fd));
 }
 

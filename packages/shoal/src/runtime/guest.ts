@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type App, type AppGraph, createSeededRandom, type Limits, threadId } from '../model/index.ts';
-import { equip, offerPipe, unequip } from './bell.ts';
+import { offerPipe, Pipes } from './bell.ts';
 import { createMachineClock } from './clock.ts';
 import { Hosting } from './hosting.ts';
 import { MessageIds } from './message-ids.ts';
@@ -19,6 +19,7 @@ const guestThread = threadId(0);
 export interface Guest {
   /** Block of the thread: give it, and the other end of `port`, to the agent. */
   readonly block: SharedArrayBuffer;
+  /** When the agent's threads have ended: nobody rings it any more. */
   close(): void;
 }
 
@@ -32,7 +33,8 @@ export function createGuest(options: {
 }): Guest {
   const { app, graph, limits, port, onLog } = options;
   const block = viewThreadBlock(createThreadBlock());
-  const pipe = equip(block.words);
+  const pipes = new Pipes();
+  const pipe = pipes.take();
   offerPipe(block.words, pipe);
   const clock = createMachineClock();
   const post = (report: ThreadReport): void => port.postMessage(report);
@@ -62,9 +64,13 @@ export function createGuest(options: {
   });
   port.on('message', (request: ThreadRequest) => hosting.accept(request));
   const loop = startThreadLoop(thread, clock, { canPark: () => false, onControl: () => {} });
+  let isClosed = false;
   const close = (): void => {
+    if (isClosed) return;
+    isClosed = true;
     loop.close();
-    unequip(pipe);
+    if (pipe !== null) pipes.giveBack(pipe);
+    pipes.close();
   };
   return { block: block.buffer, close };
 }
