@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { offerPipe, openLoopBell, Pipes, ring, Waits, withdrawPipe } from './bell.ts';
 import { createThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
+import { openDescriptors } from './test-support/descriptors.ts';
 
 /** A block with a pipe and one without: both kinds of waiting. */
 const kinds = ['pipe', 'promise'] as const;
@@ -21,17 +21,6 @@ function openBell(kind: (typeof kinds)[number], onRing: () => void) {
     pipes.close();
   };
   return { words, buffer, bell, close, count: () => Atomics.load(words, ThreadWord.bell) };
-}
-
-/** How many descriptors of this process are ends of pipes. */
-function pipeEnds(): number {
-  return fs.readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith('pipe:');
-    } catch {
-      return false;
-    }
-  }).length;
 }
 
 for (const kind of kinds) {
@@ -116,24 +105,24 @@ test('a block says how its thread waits for as long as it does', () => {
 });
 
 test('pipes are used again, and closed in the end, with what a thread has not taken', () => {
-  const before = pipeEnds();
+  const before = openDescriptors('pipe');
   const pipes = new Pipes();
   const [first, second] = [pipes.take(), pipes.take()];
   assert.ok(first !== null && second !== null);
-  assert.equal(pipeEnds(), before + 4);
+  assert.equal(openDescriptors('pipe'), before + 4);
   pipes.giveBack(first);
   assert.equal(pipes.take(), first);
   const { words } = viewThreadBlock(createThreadBlock());
   offerPipe(words, first);
-  assert.equal(pipeEnds(), before + 5);
+  assert.equal(openDescriptors('pipe'), before + 5);
   withdrawPipe(words);
   withdrawPipe(words);
-  assert.equal(pipeEnds(), before + 4);
+  assert.equal(openDescriptors('pipe'), before + 4);
   pipes.giveBack(first);
   pipes.close();
-  assert.equal(pipeEnds(), before + 2, 'the other may still be rung by');
+  assert.equal(openDescriptors('pipe'), before + 2, 'the other may still be rung by');
   pipes.giveBack(second);
-  assert.equal(pipeEnds(), before);
+  assert.equal(openDescriptors('pipe'), before);
   offerPipe(words, null);
   const bell = openLoopBell(words, () => {});
   assert.equal(Atomics.load(words, ThreadWord.waits), Waits.byPromise, 'without a pipe');

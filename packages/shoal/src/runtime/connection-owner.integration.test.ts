@@ -1,10 +1,10 @@
 // Who closes a connection that travels as a message: whoever took it, or the platform, and never both.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { after, before, test } from 'node:test';
 import { startApp, type TestRuntime, unaccounted } from './test-apps/start.ts';
+import { openDescriptors } from './test-support/descriptors.ts';
 
 const names = ['takes-throws', 'takes-rejects', 'leaves', 'leaves-throws', 'holds'];
 const each = 20;
@@ -30,17 +30,6 @@ before(async () => {
   });
 });
 after(() => app.runtime.close());
-
-/** Sockets among this process's descriptors. */
-function openSockets(): number {
-  return fs.readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-    } catch {
-      return false;
-    }
-  }).length;
-}
 
 async function dial(name: string): Promise<net.Socket> {
   const { port } = app.logged.find(
@@ -79,7 +68,7 @@ const echoes = (count: number, text: string): string[] =>
 /** Ends clients, and waits until nothing is left of their connections. */
 async function hangUp(sockets: readonly net.Socket[], socketsBefore: number): Promise<void> {
   for (const socket of sockets) socket.resume().end();
-  await app.until('descriptors given back', () => openSockets() === socketsBefore);
+  await app.until('descriptors given back', () => openDescriptors('socket') === socketsBefore);
 }
 
 const ended = (name: string, kind: 'done' | 'failed'): number => {
@@ -89,7 +78,7 @@ const ended = (name: string, kind: 'done' | 'failed'): number => {
 
 for (const name of ['takes-throws', 'takes-rejects']) {
   test(`a connection that was taken by a handler that then ${name.slice(6)} belongs to who took it`, async () => {
-    const socketsBefore = openSockets();
+    const socketsBefore = openDescriptors('socket');
     const first = await dialAll(name);
     await app.until('failures', () => ended(name, 'failed') === each);
     assert.deepEqual(await exchangeAll(first, 'one'), echoes(each, 'one'));
@@ -109,7 +98,7 @@ for (const [name, kind] of [
   ['leaves-throws', 'failed'],
 ] as const) {
   test(`a connection that a handler which ${kind === 'done' ? 'returns' : 'throws'} has not taken is closed`, async () => {
-    const socketsBefore = openSockets();
+    const socketsBefore = openDescriptors('socket');
     const sockets = await dialAll(name);
     assert.deepEqual(await exchangeAll(sockets, 'one'), new Array(each).fill('closed'));
     await app.until('ends', () => ended(name, kind) === each);
@@ -118,7 +107,7 @@ for (const [name, kind] of [
 }
 
 test('when an instance goes, connections in progress are closed but for those that it took', async () => {
-  const socketsBefore = openSockets();
+  const socketsBefore = openDescriptors('socket');
   const sockets = await dialAll('holds');
   const [holder] = await app.until('all held', () => {
     const samples = app.instances('holds');

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import * as crypto from 'node:crypto';
 import { once } from 'node:events';
-import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as tls from 'node:tls';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { attachConnection, detachConnection, discardConnection } from './connection.ts';
+import { openDescriptors } from './test-support/descriptors.ts';
 import { type HandOffCounts, type HandOffData, pskCiphers, pskIdentity } from './test-threads/hand-off.ts';
 
 type Kind = 'plain' | 'tls' | 'half-closed' | 'aborted' | 'reset-at-once';
@@ -46,17 +46,6 @@ async function counts(thread: Worker): Promise<HandOffCounts> {
   const answer = once(thread, 'message');
   thread.postMessage('counts');
   return (await answer)[0].counts;
-}
-
-/** Sockets among this process's descriptors: other kinds come and go with timers and test reporters. */
-function openSockets(): number {
-  return fs.readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-    } catch {
-      return false;
-    }
-  }).length;
 }
 
 /** Client addresses vary, so that a run does not use up the loopback's ports for those who come after. */
@@ -151,7 +140,7 @@ async function settled(): Promise<{ accepted: HandOffCounts; served: HandOffCoun
 test('10,000 connections of all kinds reach the other thread without a lost byte or a leaked descriptor', async () => {
   await run(200);
   const warm = await settled();
-  const socketsBefore = openSockets();
+  const socketsBefore = openDescriptors('socket');
   const seen = await run(10_000);
   const { accepted, served } = await settled();
 
@@ -170,7 +159,7 @@ test('10,000 connections of all kinds reach the other thread without a lost byte
   assert.equal(served.attached, accepted.detached);
   assert.equal(served.closed, served.attached);
   assert.ok(served.withAddress - warm.served.withAddress >= 9_500);
-  assert.equal(openSockets(), socketsBefore);
+  assert.equal(openDescriptors('socket'), socketsBefore);
 });
 
 test('a server whose connections are all handed over closes while they are still open', async () => {
