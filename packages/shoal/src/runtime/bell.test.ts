@@ -101,7 +101,10 @@ test('a block says how its thread waits for as long as it does', () => {
   Atomics.store(words, ThreadWord.waits, Waits.parked);
   bell.disarm();
   assert.equal(Atomics.load(words, ThreadWord.waits), Waits.parked, 'only what it has armed');
+  Atomics.store(words, ThreadWord.waits, Waits.not);
+  bell.arm(0);
   close();
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
 });
 
 test('pipes are used again, and closed in the end, with what a thread has not taken', () => {

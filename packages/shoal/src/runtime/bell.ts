@@ -75,8 +75,9 @@ export function offerPipe(words: Int32Array, pipe: Pipe | null): void {
   Atomics.store(words, ThreadWord.pipeReadFd, Math.max(0, fd));
 }
 
-/** Closes what was offered to a thread that ended before it took it. */
+/** After a thread has ended: nobody rings it by its pipe any more, and what it did not take is closed. */
 export function withdrawPipe(words: Int32Array): void {
+  Atomics.store(words, ThreadWord.waits, Waits.not);
   const fd = Atomics.exchange(words, ThreadWord.pipeReadFd, 0);
   if (fd > 0) closeDescriptor(fd);
 }
@@ -138,6 +139,7 @@ class PipeBell implements LoopBell {
   }
 
   close(): void {
+    this.disarm();
     this.#socket.destroy();
   }
 }
