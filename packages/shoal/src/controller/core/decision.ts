@@ -20,6 +20,15 @@ export type Cause =
       readonly calmForMs: number;
       readonly calmNeededMs: number;
     }
+  | {
+      readonly kind: 'right-sizing';
+      /** Work in instances' worth, the mean over `knownMs`; and the standard deviation of the count it asks for. */
+      readonly load: number;
+      readonly deviation: number;
+      readonly knownMs: number;
+      readonly count: number;
+      readonly wanted: number;
+    }
   | { readonly kind: 'instance-lost'; readonly instanceId: InstanceId; readonly detail: string }
   | { readonly kind: 'below-count'; readonly count: number; readonly neededCount: number }
   | { readonly kind: 'resumed'; readonly detail: string }

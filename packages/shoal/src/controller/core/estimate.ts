@@ -71,6 +71,12 @@ function refusedPerSecond(monitor: Monitor, graph: AppGraph, type: TypeView, bac
   return total;
 }
 
+/** What an instance has reported of the time since then; if that is nothing, of its last window. */
+function since({ windows }: InstanceView, sinceMs: number): RecentFigures {
+  const last = windows.at(-1);
+  return sumWindows(windows, last === undefined ? 0 : Math.max(1, last.atMs - sinceMs));
+}
+
 export function backlogOf(type: TypeView | undefined): number {
   let backlog = 0;
   for (const instance of type?.instances ?? []) backlog += instance.sample.queueLength;
@@ -83,7 +89,13 @@ export function isServing(instance: InstanceView): boolean {
 }
 
 /** The type's figures over (about) the last `spanMs`. */
-export function estimate(monitor: Monitor, graph: AppGraph, type: TypeView, spanMs: number): Estimate {
+export function estimate(
+  monitor: Monitor,
+  graph: AppGraph,
+  type: TypeView,
+  spanMs: number,
+  nowMs: number,
+): Estimate {
   let serving = 0;
   let capacity = 0;
   let used = 0;
@@ -93,7 +105,7 @@ export function estimate(monitor: Monitor, graph: AppGraph, type: TypeView, span
   let completions = 0;
   let arrived = 0;
   for (const instance of type.instances) {
-    const figures = spanMs >= recentSpanMs ? instance.recent : sumWindows(instance.windows, spanMs);
+    const figures = spanMs >= recentSpanMs ? instance.recent : since(instance, nowMs - spanMs);
     if (isServing(instance)) {
       serving++;
       capacity += capacityOf(figures, type.isCpuBound);
@@ -139,9 +151,14 @@ export function estimate(monitor: Monitor, graph: AppGraph, type: TypeView, span
  * more the messages differ: a count of messages is worth 1 / (1 + variation²) of as many equal ones.
  */
 export function doubtOf(type: TypeView, figures: Estimate): number {
-  const variation = squaredVariation(serviceTimes(type, Math.max(figures.spanMs, recentSpanMs)));
-  const each = 1 + (Number.isNaN(variation) ? 1 : variation);
+  const each = inequality(type, figures.spanMs);
   return Math.sqrt(each / (figures.arrivedInSpan + 1) + each / (figures.completedInSpan + 1));
+}
+
+/** How much less a message tells of the load than if all were equal: 1 + variation² of their service times. */
+export function inequality(type: TypeView, spanMs: number): number {
+  const variation = squaredVariation(serviceTimes(type, Math.max(spanMs, recentSpanMs)));
+  return 1 + (Number.isNaN(variation) ? 1 : variation);
 }
 
 function* serviceTimes(

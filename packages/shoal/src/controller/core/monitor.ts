@@ -106,6 +106,7 @@ export class Monitor {
         trial: null,
         lastFlapMs: Number.NEGATIVE_INFINITY,
         madeFor: null,
+        hasty: null,
         blocked: null,
         failures: 0,
         refusalsLogged: new Map(),

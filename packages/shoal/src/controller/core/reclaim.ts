@@ -58,7 +58,7 @@ export function rememberClone(type: TypeView, policy: ControllerPolicy, nowMs: n
 }
 
 /** A while after a clone: was it made for a new load, or for a burst of the old one, which will come again? */
-function judgeTrial(type: TypeView, nowMs: number): void {
+function judgeTrial(type: TypeView, serving: number, nowMs: number): void {
   const { trial } = type;
   if (trial === null || nowMs - trial.atMs < hindsightMs) return;
   type.trial = null;
@@ -67,6 +67,7 @@ function judgeTrial(type: TypeView, nowMs: number): void {
   const load =
     before === null ? since.least(calmDeviations) : since.mean < before.most ? before.least : since.mean;
   type.madeFor = { load, atMs: nowMs, tooFew: count };
+  type.hasty = { count: serving, load: new LoadMemory() };
 }
 
 /** The load of the present calm, as high as it may be in truth. */
@@ -86,7 +87,7 @@ export function enough(type: TypeView, nowMs: number): number {
 
 /** Updates since when the type could do with one instance less. */
 export function trackCalm(type: TypeView, count: number, policy: ControllerPolicy, nowMs: number): void {
-  judgeTrial(type, nowMs);
+  judgeTrial(type, count, nowMs);
   if (type.flaps > 0 && nowMs - type.lastFlapMs > flapMemoryMs) {
     type.flaps--;
     type.lastFlapMs = nowMs;
@@ -120,7 +121,7 @@ export function isReclaimDue(
 }
 
 /** One process less must not bring a limited resource back to where it was overloaded. */
-function isResourceInUse(type: TypeView, policy: ControllerPolicy): boolean {
+export function isResourceInUse(type: TypeView, policy: ControllerPolicy): boolean {
   for (const instance of type.instances) {
     for (const { name } of type.msu.resources) {
       const resource = resourceOf(instance.process, name);

@@ -43,6 +43,10 @@ function describeCause(cause: Cause): string {
     }
     case 'calm':
       return `for ${seconds(cause.calmForMs)} ${cause.sufficient} would have done the work of ${cause.count} (demand ${figure(cause.demand, 2)})`;
+    case 'right-sizing': {
+      const { load, count, wanted, deviation, knownMs } = cause;
+      return `over ${seconds(knownMs)} the load was ${figure(load, 2)}: wants ${wanted} (to ${figure(deviation, 2)}), has ${count}`;
+    }
     case 'instance-lost':
       return `instance ${cause.instanceId} is lost: ${cause.detail}`;
     case 'below-count':

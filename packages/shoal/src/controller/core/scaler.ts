@@ -13,11 +13,12 @@ import {
   reclaimShareMax,
   refusalRepeatMs,
   settleWindows,
+  slowMessageSpans,
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
 import type { Overload } from './detector.ts';
 import { overloadsOf } from './detector.ts';
-import { estimate, isServing, measureCpuBound } from './estimate.ts';
+import { type Estimate, estimate, isServing, measureCpuBound } from './estimate.ts';
 import type { Parts } from './parts.ts';
 import { describeUnits, nameUnits } from './parts.ts';
 import type { PlacementRequest } from './placement.ts';
@@ -31,6 +32,7 @@ import {
   rememberLoad,
   trackCalm,
 } from './reclaim.ts';
+import { type RightSizing, rightSize } from './right-sizing.ts';
 import { size } from './sizing.ts';
 import type { InstanceView, ProcessKey, TypeView } from './view.ts';
 
@@ -67,7 +69,7 @@ export class Scaler {
   #evaluate(type: TypeView, nowMs: number): void {
     const { monitor, graph, policy, executor } = this.#parts;
     type.isCpuBound = measureCpuBound(type);
-    const recent = estimate(monitor, graph, type, recentSpanMs);
+    const recent = estimate(monitor, graph, type, recentSpanMs, nowMs);
     const elapsedMs = Number.isNaN(type.evaluatedAtMs) ? 0 : nowMs - type.evaluatedAtMs;
     type.evaluatedAtMs = nowMs;
     type.demand += (recent.demand - type.demand) * (1 - Math.exp(-elapsedMs / demandSmoothingMs));
@@ -82,7 +84,7 @@ export class Scaler {
         type.isOverloaded = true;
         break;
       }
-      const answer = this.#consider(type, overload, nowMs);
+      const answer = this.#consider(type, overload, recent, nowMs);
       if (answer === 'acted') {
         refusal = null;
         break;
@@ -93,8 +95,10 @@ export class Scaler {
     if (refusal !== null) this.#refuse(type, refusal, nowMs);
     const count = this.#count(type);
     trackCalm(type, count, policy, nowMs);
-    if (isReclaimDue(type, count, policy, nowMs) && !executor.isBusy(type.msu.name))
-      this.#reclaim(type, nowMs);
+    const correction = rightSize(type, recent, count, elapsedMs, graph, policy);
+    if (executor.isBusy(type.msu.name)) return;
+    if (correction !== null) this.#rightSize(type, correction, nowMs);
+    else if (isReclaimDue(type, count, policy, nowMs)) this.#reclaim(type, nowMs);
   }
 
   #count(type: TypeView): number {
@@ -106,12 +110,18 @@ export class Scaler {
   }
 
   /** The type shows overload, and nothing is under way: does it need more, and is there room? */
-  #consider(type: TypeView, overload: Overload, nowMs: number): Refusal | 'acted' | 'enough' {
+  #consider(
+    type: TypeView,
+    overload: Overload,
+    recent: Estimate,
+    nowMs: number,
+  ): Refusal | 'acted' | 'enough' {
     const { monitor, graph, policy, executor, budget } = this.#parts;
     const settledMs = nowMs - type.lastServingMs;
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
-    const spanMs = Math.min(recentSpanMs, settledMs, Math.max(policy.windowMs, shownMs));
-    const figures = estimate(monitor, graph, type, spanMs);
+    const slowMs = (slowMessageSpans * 1_000) / recent.trueRatePerSecond;
+    const spanMs = Math.min(recentSpanMs, settledMs, Math.max(shownMs, slowMs));
+    const figures = estimate(monitor, graph, type, spanMs, nowMs);
     const ordered = executor.pending(type.msu.name);
     const sizing = size(type, figures, overload, policy, ordered, nowMs);
     if (sizing.wanted <= sizing.count && sizing.wanted < type.msu.instancesMax) return 'enough';
@@ -157,14 +167,25 @@ export class Scaler {
   }
 
   #clone(type: TypeView, cause: OverloadCause, request: PlacementRequest, nowMs: number): Refusal | 'acted' {
-    const { executor, placer, budget, log, policy } = this.#parts;
-    const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
-    if (units.length === 0) return { cause, reason: refusalOf(rejected), rejected };
-    // A dependency that is being changed: decided on when that is over.
-    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'acted';
+    const { policy } = this.#parts;
+    const count = this.#count(type);
+    const answer = this.#place(request, cause, nowMs);
+    if (answer === 'waiting') return 'acted';
+    if (answer !== 'acted') return { cause, reason: refusalOf(answer), rejected: answer };
     // What a resource asked for goes when the resource is free, whatever the load.
-    if (cause.overload.rule !== 'limited-resource') beginTrial(type, this.#count(type), nowMs);
+    if (cause.overload.rule !== 'limited-resource') beginTrial(type, count, nowMs);
     rememberClone(type, policy, nowMs);
+    return 'acted';
+  }
+
+  /** Orders clones where there is room; else says where there is none, and why. */
+  #place(request: PlacementRequest, cause: Cause, nowMs: number): 'acted' | 'waiting' | readonly Rejection[] {
+    const { executor, placer, budget, log } = this.#parts;
+    const { type } = request;
+    const { units, rejected } = placer.place(request, executor.ordered(), nowMs);
+    if (units.length === 0) return rejected;
+    // A dependency that is being changed: decided on when that is over.
+    if (units.flat().some((planned) => executor.isBusy(planned.msu))) return 'waiting';
     const named = nameUnits(this.#parts, units);
     const decisionId = log.open(
       { operator: 'clone', msu: type.msu.name, cause, placements: describeUnits(named), rejected },
@@ -188,25 +209,12 @@ export class Scaler {
   }
 
   #reclaim(type: TypeView, nowMs: number): void {
-    const { policy, executor, graph, monitor, log, budget } = this.#parts;
+    const { policy, budget } = this.#parts;
     if (!policy.isActive || budget.refusal(type.msu.name, nowMs) !== '') return;
     const count = this.#count(type);
     // One at a time; where there are very many, a few.
     const most = Math.max(1, Math.floor(count * reclaimShareMax));
     const needed = Math.max(type.floor, enough(type, nowMs));
-    const surplus = count - needed;
-    const victims: InstanceView[] = [];
-    const leaving = new Set(executor.leaving);
-    while (victims.length < Math.min(most, surplus)) {
-      const victim = chooseVictim(type, graph, monitor, leaving);
-      if (victim === null) break;
-      victims.push(victim);
-      leaving.add(victim.instanceId);
-    }
-    if (victims.length === 0) {
-      type.calmSinceMs = nowMs;
-      return;
-    }
     const cause: Cause = {
       kind: 'calm',
       demand: type.calmLoad.mean,
@@ -215,6 +223,22 @@ export class Scaler {
       calmForMs: nowMs - type.calmSinceMs,
       calmNeededMs: calmNeededMs(type, policy),
     };
+    if (!this.#remove(type, Math.min(most, count - needed), cause, nowMs)) type.calmSinceMs = nowMs;
+  }
+
+  /** Takes so many back, or as many as can go. False: none can. */
+  #remove(type: TypeView, most: number, cause: Cause, nowMs: number): boolean {
+    const { executor, graph, monitor, log, budget } = this.#parts;
+    const count = this.#count(type);
+    const victims: InstanceView[] = [];
+    const leaving = new Set(executor.leaving);
+    while (victims.length < most) {
+      const victim = chooseVictim(type, graph, monitor, leaving);
+      if (victim === null) break;
+      victims.push(victim);
+      leaving.add(victim.instanceId);
+    }
+    if (victims.length === 0) return false;
     const decisionId = log.open(
       { operator: 'remove', msu: type.msu.name, cause, removes: victims.map((victim) => victim.instanceId) },
       nowMs,
@@ -223,6 +247,17 @@ export class Scaler {
     type.lastReclaimMs = nowMs;
     type.committed = Math.max(type.floor, Math.min(type.committed, count - victims.length));
     executor.remove(decisionId, type.msu.name, victims, nowMs);
+    return true;
+  }
+
+  /** Nothing is overloaded: what cannot be placed now is not missed. */
+  #rightSize(type: TypeView, cause: RightSizing, nowMs: number): void {
+    const { policy, budget } = this.#parts;
+    if (!policy.isActive || nowMs < type.restsUntilMs || budget.refusal(type.msu.name, nowMs) !== '') return;
+    const more = Math.min(cause.wanted - cause.count, budget.clonesLeft(this.clones()));
+    if (more > 0)
+      this.#place({ type, count: more, processes: null, relieves: '', isForced: false }, cause, nowMs);
+    else this.#remove(type, cause.count - cause.wanted, cause, nowMs);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   countTolerance,
   deadlineGrowthMax,
   doubtDeviations,
+  doubtInstancesMax,
   followUpDoubtDeviations,
   followUpMs,
   reclaimUtilization,
@@ -42,7 +43,10 @@ export function size(
   const { demand, inUse } = figures;
   const doubt = doubtOf(type, figures);
   // More may be in use than arrives, while a backlog is worked off.
-  const certain = demand <= inUse ? demand : Math.max(inUse, demand * (1 - deviations * doubt));
+  const certain =
+    demand <= inUse
+      ? demand
+      : Math.max(inUse, demand - Math.min(doubtInstancesMax, deviations * doubt * demand));
   const forRate = certain / policy.targetUtilization;
   // What waited when the last clones came is theirs to work off; counted again, it would be cloned for twice.
   const isBacklogCounted = settledMs >= policy.drainTimeMs;

@@ -146,7 +146,7 @@ function describeInstance(parts: Parts, instance: InstanceView): InstanceFigures
 }
 
 function describeType(parts: Parts, type: TypeView, nowMs: number): TypeFigures {
-  const figures = estimate(parts.monitor, parts.graph, type, recentSpanMs);
+  const figures = estimate(parts.monitor, parts.graph, type, recentSpanMs, nowMs);
   const { blocked } = type;
   const isCalm = type.calmSinceMs >= 0;
   const isKept = enough(type, nowMs) >= figures.serving;

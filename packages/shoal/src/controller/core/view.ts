@@ -162,6 +162,8 @@ export interface TypeView {
   trial: CloneTrial | null;
   /** The load for which the last clones were made, when, and the count that was too small for it. */
   madeFor: { readonly load: number; readonly atMs: number; readonly tooFew: number } | null;
+  /** The count that the last clones made, and the load since they were judged; null: it is taken for right. */
+  hasty: { readonly count: number; readonly load: LoadMemory } | null;
   blocked: Blocked | null;
   /** Additions that failed, in a row. */
   failures: number;
