@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { coresAllowed, coresForSearches, coresOf, readCpu } from './cores.ts';
+import { coresAllowed, coresForSearches, coresOf, coresUsedBySearches, readCpu } from './cores.ts';
 
 test('lists of cores are read as the kernel writes them', () => {
   assert.deepEqual(coresOf('0-1\n'), [0, 1]);
@@ -22,6 +22,7 @@ test('what a server had for searches is what stayed idle and what it used more t
   ] as const;
   // A tenth of a core stayed idle; the server used 1.6, and without the attack 0.1.
   assert.ok(Math.abs(coresForSearches(calm, attacked) - 1.6) < 1e-9);
+  assert.ok(Math.abs(coresUsedBySearches(calm, attacked) - 1.5) < 1e-9);
 });
 
 test('the CPU of a process counts with what its children burn', async () => {

@@ -62,7 +62,14 @@ export type CpuStretch = readonly [from: CpuReading, to: CpuReading];
  * was not there.
  */
 export function coresForSearches(calm: CpuStretch, attacked: CpuStretch): number {
-  const rate = ([from, to]: CpuStretch, of: 'idleMs' | 'serverMs'): number =>
-    (to[of] - from[of]) / (to.atMs - from.atMs);
-  return rate(attacked, 'idleMs') + rate(attacked, 'serverMs') - rate(calm, 'serverMs');
+  return rate(attacked, 'idleMs') + coresUsedBySearches(calm, attacked);
+}
+
+/** Cores that the server used during an attack, beyond what it uses for the same honest load without one. */
+export function coresUsedBySearches(calm: CpuStretch, attacked: CpuStretch): number {
+  return rate(attacked, 'serverMs') - rate(calm, 'serverMs');
+}
+
+function rate([from, to]: CpuStretch, of: 'idleMs' | 'serverMs'): number {
+  return (to[of] - from[of]) / (to.atMs - from.atMs);
 }

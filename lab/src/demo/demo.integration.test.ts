@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { type DeploymentName, deploymentNames, type Plan } from './plan.ts';
+import { type AttackPhase, attackCores, type DeploymentName, deploymentNames, type Plan } from './plan.ts';
 import { judge } from './requirements.ts';
 import type { DeploymentFigures } from './result.ts';
 import { type DemoRun, measureDeployment } from './run-demo.ts';
@@ -57,7 +57,10 @@ test('each deployment is measured in every phase and second, and the result has 
     const searches = phases.reduce((sum, { regex }) => sum + regex.sent, 0);
     assert.ok(searches > 0, `searches were asked for: ${name}`);
     assert.ok(seconds.length >= 3);
-    assert.ok(Number.isFinite(searchCores.available) && searchCores.asked === 3);
+    for (const [attack, asked] of Object.entries(attackCores)) {
+      const cores = searchCores[attack as AttackPhase];
+      assert.ok(cores.asked === asked && cores.used <= cores.available, `${name}, ${attack}`);
+    }
     assert.ok(said.some((text) => text.includes(`${name}  `) && text.includes('objects served')));
     assert.ok(
       shown.some((line) => line.includes(name)),

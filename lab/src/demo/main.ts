@@ -19,6 +19,8 @@ const usage = 'usage: npm run demo [-- --quick] [--json FILE] [--html FILE]';
 const lagMaxMs = 50;
 /** An attack whose requests burn so much less or more at the end than at the start, as a share, was not the one meant. */
 const costChangeMax = 0.25;
+/** Where more of the cores was used in an attack that they are to bear, who is refused says more of the machine than of Shoal. */
+const coresUsedMax = 0.9;
 /** A line every so many seconds where the output is no terminal. */
 const plainPeriodSeconds = 5;
 /** Characters of a line where nobody says how many there are. */
@@ -84,6 +86,14 @@ function warnings(result: DemoResult, plan: Plan): string[] {
     found.push(
       `A hostile request burned ${costMs.toFixed(0)} ms before the run and ${costAtEndMs.toFixed(0)} ms after it: the machine\n` +
         'has changed its speed, and the attack was not what it was meant to be. Run it again.',
+    );
+  }
+  const weak = result.deployments.shoal?.searchCores['attack-1.3'];
+  if (weak !== undefined && weak.used > coresUsedMax * weak.available) {
+    found.push(
+      `In the attack worth ${weak.asked} cores, searches used ${weak.used.toFixed(2)} of the ${weak.available.toFixed(2)} that there were:\n` +
+        'this machine was slower then than when a hostile request was measured, or has too little to spare.\n' +
+        'Run it again when nothing else runs.',
     );
   }
   return found;

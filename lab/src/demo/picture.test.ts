@@ -34,7 +34,10 @@ const figures: DeploymentFigures = {
   instancesPeak: 7,
   reclaimedMs: null,
   failedByReclaim: null,
-  searchCores: { available: 1.7, asked: 3 },
+  searchCores: {
+    'attack-1.3': { used: 1.3, available: 1.7, asked: 1.3 },
+    'attack-3': { used: 1.7, available: 1.7, asked: 3 },
+  },
   decisions: [
     {
       atMs: 9_800,

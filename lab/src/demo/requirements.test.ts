@@ -14,6 +14,11 @@ const good: KindFigures = {
   failed: 0,
 };
 
+const coresLeft = (available: number): DeploymentFigures['searchCores'] => ({
+  'attack-1.3': { used: 1.3, available, asked: 1.3 },
+  'attack-3': { used: available, available, asked: 3 },
+});
+
 function figures(change: Partial<DeploymentFigures>, attack: Partial<KindFigures> = {}): DeploymentFigures {
   const during = { ...good, ...attack };
   return {
@@ -28,7 +33,7 @@ function figures(change: Partial<DeploymentFigures>, attack: Partial<KindFigures
     instancesPeak: 3,
     reclaimedMs: 21_000,
     failedByReclaim: 0,
-    searchCores: { available: 1.5, asked: 3 },
+    searchCores: coresLeft(1.5),
     decisions: [],
     seconds: [],
     generatorLagP99Ms: 1,
@@ -47,7 +52,7 @@ test('good figures meet every requirement', () => {
 
 test('of searches beyond what the cores can do, a fair share must be served, and refusing all is not enough', () => {
   const share = (available: number, successRatio: number, sent = 10_000): boolean =>
-    !failed(figures({ searchCores: { available, asked: 3 } }, { successRatio, sent })).some((text) =>
+    !failed(figures({ searchCores: coresLeft(available) }, { successRatio, sent })).some((text) =>
       text.includes('share of the cores'),
     );
   assert.equal(share(1.5, 0), false, 'all refused, however quickly');

@@ -57,12 +57,13 @@ export function judge(figures: DeploymentFigures): readonly Requirement[] {
     );
   }
   const first = figures.firstCloneServingMs;
-  const { available, asked } = figures.searchCores;
-  const least = leastServed(figures.searchCores, strong.regex.sent);
+  const { 'attack-1.3': weak, 'attack-3': cores } = figures.searchCores;
+  const { available, asked } = cores;
+  const least = leastServed(cores, strong.regex.sent);
   requirements.push(
     {
       text: 'attack-1.3: honest regex ≥ 99 % success',
-      measured: percent(medium.regex.successRatio),
+      measured: `${percent(medium.regex.successRatio)}; searches used ${weak.used.toFixed(2)} of ${weak.available.toFixed(2)} cores`,
       isMet: medium.regex.successRatio >= 0.99,
     },
     {

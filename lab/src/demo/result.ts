@@ -49,8 +49,10 @@ export interface SecondKind {
   readonly p99Ms: number;
 }
 
-/** CPU in the strong attack, in cores, as the kernel counted it. */
+/** CPU in an attack, in cores, as the kernel counted it. */
 export interface SearchCores {
+  /** What searches used: more than was asked for, where one cost more then than when it was calibrated. */
+  readonly used: number;
   /** What there was for searches: cores that stayed idle, and what the server used beyond its use in `before`. */
   readonly available: number;
   /** What the hostile searches asked for: their rate times the calibrated cost of one. Honest ones cost next to nothing. */
@@ -67,7 +69,7 @@ export interface DeploymentFigures {
   readonly reclaimedMs: number | null;
   /** Honest requests that ended neither well nor with a fast refusal from the first reclaim on. */
   readonly failedByReclaim: number | null;
-  readonly searchCores: SearchCores;
+  readonly searchCores: Readonly<Record<AttackPhase, SearchCores>>;
   readonly decisions: readonly DecisionFigures[];
   readonly seconds: readonly SecondFigures[];
   /** Worst 99th percentile of the load generators' own lateness. */

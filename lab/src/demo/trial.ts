@@ -2,7 +2,7 @@
 import { type AttackHandle, startAttack } from '../attacks/start.ts';
 import type { Load, LoadResult, LoadSecond } from '../load/index.ts';
 import { startLoad } from '../load/index.ts';
-import { type CpuReading, type CpuStretch, coresForSearches, readCpu } from './cores.ts';
+import { type CpuReading, type CpuStretch, coresForSearches, coresUsedBySearches, readCpu } from './cores.ts';
 import type { HostileText } from './hostile-text.ts';
 import {
   type AttackPhase,
@@ -51,7 +51,7 @@ export interface TrialResult {
   readonly counts: readonly InstanceCount[];
   readonly reclaimedMs: number | null;
   readonly failedByReclaim: number | null;
-  readonly searchCores: SearchCores;
+  readonly searchCores: Readonly<Record<AttackPhase, SearchCores>>;
   readonly generatorLagP99Ms: number;
 }
 
@@ -241,7 +241,13 @@ export async function runTrial(
   }, 1_000);
   try {
     const calm = await watchCpu(server, plan, 'before', startAtEpochMs);
-    const attacked = await watchCpu(server, plan, 'attack-3', startAtEpochMs);
+    const weak = await watchCpu(server, plan, 'attack-1.3', startAtEpochMs);
+    const strong = await watchCpu(server, plan, 'attack-3', startAtEpochMs);
+    const coresIn = (name: AttackPhase, attacked: CpuStretch): SearchCores => ({
+      used: coresUsedBySearches(calm, attacked),
+      available: coresForSearches(calm, attacked),
+      asked: attackCores[name],
+    });
     await new Promise((resolve) => setTimeout(resolve, startAtEpochMs + endMs - Date.now()));
     const goneAtMs =
       watch === null
@@ -263,7 +269,7 @@ export async function runTrial(
       counts: watch?.counts ?? [],
       reclaimedMs: firstReclaim === undefined || goneAtMs === null ? null : goneAtMs - attackTo.endMs,
       failedByReclaim: firstReclaim === undefined ? null : lostFrom([objects, regex], firstReclaim.atMs),
-      searchCores: { available: coresForSearches(calm, attacked), asked: attackCores['attack-3'] },
+      searchCores: { 'attack-1.3': coresIn('attack-1.3', weak), 'attack-3': coresIn('attack-3', strong) },
       generatorLagP99Ms: Math.max(objects.generator.lag.p99Ms, regex.generator.lag.p99Ms),
     };
   } finally {
