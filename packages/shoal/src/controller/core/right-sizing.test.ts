@@ -127,6 +127,15 @@ test('few keep what bursts need, and nothing goes below what was too few', () =>
   assert.equal(correct(floor, 40, 9)?.wanted, 25);
 });
 
+test('where several messages are in progress at a time and wait for other things, use asks for no more instances', () => {
+  const options = { execution: 'async', concurrency: 16 } as const;
+  assert.equal(correct(hastyType(60, 80, options), 60, 80), null);
+  const computing = hastyType(60, 80, options);
+  computing.type.isCpuBound = true;
+  assert.equal(correct(computing, 60, 80)?.wanted, 115);
+  assert.equal(correct(hastyType(300, 150, options), 300, 150)?.wanted, 215, 'but for fewer');
+});
+
 test('where messages reach only some of the instances, a mean over all says nothing', () => {
   assert.notEqual(correct(hastyType(300, 150), 300, 150), null);
   for (const routing of ['same-process', 'same-machine-as-origin'])

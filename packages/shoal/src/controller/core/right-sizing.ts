@@ -52,7 +52,9 @@ export function rightSize(
     Math.ceil(mean + burstSpare * Math.sqrt(mean)),
     type.floor,
   );
-  const most = Math.min(best, type.msu.instancesMax);
+  // With several messages in progress at a time, an instance can be in use and still have room.
+  const isUseKnown = type.isCpuBound || type.msu.concurrency === 1;
+  const most = isUseKnown ? Math.min(best, type.msu.instancesMax) : count;
   const wanted = count > least + 1 ? least : count < most - 1 ? most : count;
   if (wanted === count || (wanted < count && isResourceInUse(type, policy))) return null;
   return { kind: 'right-sizing', load: mean, deviation, knownMs, count, wanted };

@@ -95,8 +95,8 @@ export class Scaler {
     if (refusal !== null) this.#refuse(type, refusal, nowMs);
     const count = this.#count(type);
     trackCalm(type, count, policy, nowMs);
-    const correction = rightSize(type, recent, count, elapsedMs, graph, policy);
     if (executor.isBusy(type.msu.name)) return;
+    const correction = rightSize(type, recent, count, elapsedMs, graph, policy);
     if (correction !== null) this.#rightSize(type, correction, nowMs);
     else if (isReclaimDue(type, count, policy, nowMs)) this.#reclaim(type, nowMs);
   }
