@@ -54,20 +54,36 @@ export function startThreadLoop(
   /** The clock when the last turn ended. */
   let turnEndedAtMs = 0;
   let turnsAtOnce = 0;
+  /** The bell before the last turn, and when it was last waited for. */
+  let seen = 0;
+  let seenAtWait = 0;
 
   const drive = (): void => {
     if (isClosed) return;
     isScheduled = false;
     loopBell.disarm();
-    const seen = Atomics.load(bell, ThreadWord.bell);
+    seen = Atomics.load(bell, ThreadWord.bell);
     const hasMore = thread.turn();
     turnEndedAtMs = thread.nowMs;
     if (hasMore) return schedule();
     if (options.canPark()) return park();
     armDueTimer();
-    // Where nobody has rung since the last time, nobody is about to.
-    if (seen !== seenBefore) spinInLoop(seen);
-    seenBefore = seen;
+    // Where nobody has rung since the last wait, nobody is about to.
+    if (seen === seenAtWait) waitInLoop();
+    else queueMicrotask(spinSoon);
+  };
+
+  /** When all that awaited what the turn has delivered has run: only then is there something that may be answered. */
+  const spinSoon = (): void => nextTick(spinThenWait);
+
+  const spinThenWait = (): void => {
+    if (isScheduled || isClosed) return;
+    seenAtWait = seen;
+    spinInLoop(seen);
+    waitInLoop();
+  };
+
+  const waitInLoop = (): void => {
     if (!loopBell.arm(seen)) schedule();
   };
 
@@ -132,7 +148,6 @@ export function startThreadLoop(
 
   const loopBell = openLoopBell(bell, drive);
   const spinInLoop = createSpin(bell, spinInLoopMaxMs);
-  let seenBefore = 0;
 
   // Called from anywhere outside of a turn: in a socket's callback, in a continuation.
   thread.onTurnWanted = scheduleSoon;
