@@ -35,9 +35,9 @@ export const lateEndingsMin = 3;
  */
 export const doubtDeviations = 1.25;
 export const followUpDoubtDeviations = 0.25;
-/** And by so many instances at most: a burst by chance is no more, and what is too many of very many is taken back. */
-export const doubtInstancesMax = 3;
 export const followUpMs = 2_000;
+/** Instances' worth of work that doubt takes off a demand at most: a burst by chance is no more, and of very many some too many are taken back. */
+export const doubtInstancesMax = 3;
 /** Windows that must have passed since the last clones began to serve, before their type is judged again. */
 export const settleWindows = 3;
 /** Part of the wanted count that is rounded away: a tenth of an instance is noise (as in other autoscalers). */
@@ -46,8 +46,8 @@ export const countTolerance = 0.1;
 export const reclaimUtilization = 0.5;
 /** Standard deviation, in instances, of what a load asks for, from which the count is corrected by it: then it is right to one. */
 export const rightSizeDeviation = 0.5;
-/** Messages of which a span should hold two, one after the other: in a shorter one ends what had arrived before it. */
-export const slowMessageSpans = 2;
+/** Messages, one after the other, that figures last at least: in less time only such end as had arrived before it. */
+export const spanMessagesMin = 2;
 /** Share of a type's instances that one reclaim may take back, where that is more than one. */
 export const reclaimShareMax = 0.05;
 /** Share of handler time that a type spends on (or waiting for) a core, above which it counts as CPU-bound. */

@@ -13,7 +13,7 @@ import {
   reclaimShareMax,
   refusalRepeatMs,
   settleWindows,
-  slowMessageSpans,
+  spanMessagesMin,
 } from './constants.ts';
 import type { Cause, Rejection } from './decision.ts';
 import type { Overload } from './detector.ts';
@@ -119,7 +119,7 @@ export class Scaler {
     const { monitor, graph, policy, executor, budget } = this.#parts;
     const settledMs = nowMs - type.lastServingMs;
     const shownMs = overload.rule === 'persistent-queue' ? overload.queuedForMs : recentSpanMs;
-    const slowMs = (slowMessageSpans * 1_000) / recent.trueRatePerSecond;
+    const slowMs = (spanMessagesMin * 1_000) / recent.trueRatePerSecond;
     const spanMs = Math.min(recentSpanMs, settledMs, Math.max(shownMs, slowMs));
     const figures = estimate(monitor, graph, type, spanMs, nowMs);
     const ordered = executor.pending(type.msu.name);
