@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { QueueOrder } from '../model/index.ts';
 import { checkApp } from './check-app.ts';
 import { runApp } from './run-app.ts';
@@ -15,11 +16,12 @@ after(() => rmSync(folder, { recursive: true }));
 interface Placed {
   readonly order: string;
   readonly core: string;
-  readonly nice: number;
+  /** At first, and when it has kept a core for a while. */
+  readonly nice: { readonly atFirst: number; readonly later: number };
 }
 
-/** Runs the app by a deployment file whose only thread has the given options. */
-async function place(name: string, thread: string): Promise<Placed> {
+/** Runs the app by a deployment file whose only thread has the given options; until it has that niceness, if any is given. */
+async function place(name: string, thread: string, waitsForNice?: number): Promise<Placed> {
   const file = path.join(folder, `${name}.yaml`);
   const threads = `      - threads: [{ name: only, instances: [source, a, b, c]${thread} }]`;
   writeFileSync(file, `spareThreads: 0\nmachines:\n  - name: local\n    processes:\n${threads}\n`);
@@ -40,9 +42,13 @@ async function place(name: string, thread: string): Promise<Placed> {
   const read = (part: string): string => readFileSync(`/proc/self/task/${tid}/${part}`, 'utf8');
   const core = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('status'))?.[1] ?? '';
   // The name of a thread, in brackets, may contain anything: fields are counted from behind it.
-  const nice = Number(read('stat').split(') ').pop()?.split(' ')[16]);
+  const nice = (): number => Number(read('stat').split(') ').pop()?.split(' ')[16]);
+  const atFirst = nice();
+  const endsAt = performance.now() + 15_000;
+  while (waitsForNice !== undefined && nice() !== waitsForNice && performance.now() < endsAt) await delay(20);
+  const later = nice();
   await running.drain();
-  return { order: String(order), core, nice };
+  return { order: String(order), core, nice: { atFirst, later } };
 }
 
 const ownCores = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '';
@@ -57,10 +63,11 @@ for (const [scheduling, order] of [
   });
 }
 
-test('core and nice reach the thread; without them it runs where the process may, as nicely as the process', async () => {
+test('core reaches the thread, and nice does when it keeps a core; without them it runs where the process may, as nicely as the process', async () => {
   const last = /(\d+)$/.exec(ownCores)?.[1];
-  const pinned = await place('pinned', `, core: ${last}, nice: 7`);
-  assert.deepEqual([pinned.core, pinned.nice], [last, 7]);
+  const own = os.getPriority();
+  const pinned = await place('pinned', `, core: ${last}, nice: 7`, 7);
+  assert.deepEqual([pinned.core, pinned.nice], [last, { atFirst: own, later: 7 }]);
   const free = await place('free', '');
-  assert.deepEqual([free.core, free.nice], [ownCores, os.getPriority()]);
+  assert.deepEqual([free.core, free.nice.atFirst], [ownCores, own]);
 });

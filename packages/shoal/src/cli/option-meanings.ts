@@ -15,7 +15,8 @@ export const optionMeanings: Readonly<Record<string, string>> = {
   'process.threads': 'Threads that exist from the start. Clones get threads of their own.',
   'thread.name': 'Name of the thread, unique in its process.',
   'thread.core': 'Core to which the thread is pinned, counted from 0; -1 does not pin it.',
-  'thread.nice': 'OS niceness of the thread: a larger one yields to others.',
+  'thread.nice':
+    'OS niceness of the thread from when it uses more than half of a core: a larger one yields to others.',
   'thread.scheduling': 'Which instance of the thread is served next.',
   'thread.instances': 'Names of MSU types, one entry for each instance.',
   'limits.laneMaxMessages': 'Messages that a lane (from one sending thread to one instance) holds.',

@@ -8,7 +8,7 @@ export interface DeploymentThread {
   readonly name: string;
   /** Core to pin to; -1: not pinned. */
   readonly core: number;
-  /** OS niceness, 0…19; larger yields to others. */
+  /** OS niceness from when the thread uses more than half of a core, 0…19; a larger one yields to others. */
   readonly nice: number;
   /** Which instance is served next on this thread. */
   readonly scheduling: QueueOrder;

@@ -38,6 +38,7 @@ export interface AgentThreadOptions {
   readonly graph: AppGraph;
   readonly limits: Limits;
   readonly core: number;
+  /** OS niceness from when it keeps a core: until then it yields to nobody. */
   readonly nice: number;
   readonly scheduling: QueueOrder;
   readonly printsTo: 'stdout' | 'stderr';
@@ -73,7 +74,8 @@ export class AgentThread {
   /** In the order in which they were placed. */
   readonly instances: Set<InstanceId> = new Set();
   phase: 'starting' | 'spare' | 'serving' | 'lost' = 'starting';
-  nice: number;
+  /** OS niceness, of its replacements too. */
+  nice = 0;
   restarts = 0;
   generation = -1;
   startedAtMs = 0;
@@ -98,7 +100,6 @@ export class AgentThread {
   constructor(options: AgentThreadOptions, pipes: Pipes) {
     this.options = options;
     this.#pipes = pipes;
-    this.nice = options.nice;
     this.block = viewThreadBlock(options.guest?.block ?? createThreadBlock());
     this.#pipe = options.guest === undefined ? pipes.take() : null;
   }

@@ -20,7 +20,7 @@ import {
   type GuestLink,
   type ThreadEnd,
 } from './agent-thread.ts';
-import { setThreadSlice } from './native/index.ts';
+import { setThreadNice, setThreadSlice } from './native/index.ts';
 import { InstanceFloat, ThreadWord } from './shared-block.ts';
 import type { HostOrigin, ThreadReport } from './thread-messages.ts';
 
@@ -35,6 +35,8 @@ export const startMaxMs = 10_000;
  * a request takes the core at once from clones, from V8's helpers and from the agent.
  */
 const servingSliceMs = 0.3;
+/** Share of a core from which a thread keeps it from others. */
+const keptCoreShare = 0.5;
 
 /** A thread that exists from the start, and what is on it. */
 export interface InitialThread {
@@ -98,18 +100,30 @@ export class AgentThreads {
       (end) => this.#onThreadEnd(thread, end),
     );
     if (!thread.isRunning) return;
-    this.#chooseSlice(thread);
+    this.#setPriority(thread);
     thread.phase = thread.instances.size > 0 ? 'serving' : 'spare';
   }
 
   /** The kernel's refusal changes nothing but how soon a thread runs: nobody is told. */
-  #chooseSlice({ block, nice, options }: AgentThread): void {
+  #setPriority({ block, nice, options }: AgentThread): void {
     if (options.guest !== undefined) return;
-    setThreadSlice(nice > 0 ? 0 : servingSliceMs, Atomics.load(block.words, ThreadWord.tid));
+    const tid = Atomics.load(block.words, ThreadWord.tid);
+    if (nice > 0) setThreadNice(nice, tid);
+    setThreadSlice(nice > 0 ? 0 : servingSliceMs, tid);
+  }
+
+  /**
+   * Told of each report: a thread that has used so much of a core since the last one yields from now on, if it is to
+   * yield at all. One that uses less takes little from the others, and would wait for them each time.
+   */
+  onCoreShare(thread: AgentThread, share: number): void {
+    if (share <= keptCoreShare || thread.nice >= thread.options.nice || !thread.isRunning) return;
+    thread.nice = thread.options.nice;
+    this.#setPriority(thread);
   }
 
   addSpare(): AgentThread {
-    const thread = this.newThread(cloneThread(`spare-${this.#threadIds + 1}`, 0));
+    const thread = this.newThread(cloneThread(`spare-${this.#threadIds + 1}`));
     void this.startThread(thread);
     return thread;
   }
@@ -119,14 +133,15 @@ export class AgentThreads {
     let thread = [...this.#state.threads.values()].find((candidate) => candidate.phase === 'spare');
     if (thread === undefined) {
       if (this.#state.threads.size >= this.#state.options.limits.threadsMax) return null;
-      thread = this.newThread(cloneThread(`clone-${this.#threadIds + 1}`, nice));
+      thread = this.newThread(cloneThread(`clone-${this.#threadIds + 1}`));
+      // It is made because there is too much to do.
+      thread.nice = nice;
       await this.startThread(thread);
     }
     thread.phase = 'serving';
     if (thread.nice !== nice) {
       thread.nice = nice;
-      await thread.ask({ kind: 'nice', nice });
-      this.#chooseSlice(thread);
+      this.#setPriority(thread);
     }
     return thread;
   }
@@ -264,11 +279,8 @@ export class AgentThreads {
   }
 }
 
-function cloneThread(
-  name: string,
-  nice: number,
-): Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling'> {
-  return { name, core: -1, nice, scheduling: 'fifo' };
+function cloneThread(name: string): Pick<AgentThreadOptions, 'name' | 'core' | 'nice' | 'scheduling'> {
+  return { name, core: -1, nice: 0, scheduling: 'fifo' };
 }
 
 function describeEnd(origin: HostOrigin, end: ThreadEnd): string {

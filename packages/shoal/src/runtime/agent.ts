@@ -367,7 +367,10 @@ export class Agent implements ControlBus {
   #sample(): void {
     const now = this.#state.options.clock.now();
     const threads = [...this.#state.threads.values()];
+    const windowMs = now - this.#lastSampleMs;
     const threadSamples = threads.map((thread) => this.#state.sampler.thread(thread));
+    for (const thread of threads)
+      this.#threadPool.onCoreShare(thread, this.#state.sampler.windowCpuMs(thread) / windowMs);
     const all = [...this.#state.instances.values()];
     const instances = threads.flatMap((thread) =>
       this.#state.sampler.instances(
@@ -384,7 +387,7 @@ export class Agent implements ControlBus {
       ...this.#heartbeat,
       sequence: ++this.#sequence,
       atMs: now,
-      windowMs: now - this.#lastSampleMs,
+      windowMs,
       epoch: this.#epoch,
       tables: [...this.#state.tables.values()].map(({ edgeId, version }) => ({ edgeId, version })),
       machineSample,

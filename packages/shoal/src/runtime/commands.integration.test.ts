@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import { test } from 'node:test';
 import { machineId, processId } from '../model/index.ts';
 import type { RoutingTable } from '../wire/index.ts';
@@ -153,6 +154,40 @@ test('commands are carried out once, in their epoch; a new controller begins its
   assert.deepEqual([app.last().epoch, inForce()], [6, 1]);
   const unknown = await app.command({ kind: 'drain-instance', instanceId: id(999), drainMaxMs: 10 }, 6);
   assert.equal(!unknown.isOk && unknown.reason, 'unknown-instance');
+});
+
+test('an instance that is added with a niceness has it from the start, on a new thread and on a spare one', async (t) => {
+  const nices = (): number[] =>
+    fs.readdirSync('/proc/self/task').flatMap((tid) => {
+      try {
+        // The name of a thread, in brackets, may contain anything: fields are counted from behind it.
+        return Number(
+          fs.readFileSync(`/proc/self/task/${tid}/stat`, 'utf8').split(') ').pop()?.split(' ')[16],
+        );
+      } catch {
+        return []; // It has ended since the folder was read.
+      }
+    });
+  for (const spareThreads of [0, 1]) {
+    // A number of its own for each round: the thread of the first one still lives in the second.
+    const nice = Math.min(19, os.getPriority() + 5 + spareThreads);
+    const app = await startApp('flow', { threads: flow, spareThreads });
+    t.after(() => app.runtime.close());
+    await app.until(
+      'spare thread',
+      () => app.last().threads.filter(({ phase }) => phase === 'spare').length === spareThreads,
+    );
+    const target = { kind: 'own' } as const;
+    const added = await app.command({
+      kind: 'add-instance',
+      instanceId: id(50),
+      msu: 'worker',
+      target,
+      nice,
+    });
+    assert.ok(added.isOk, JSON.stringify(added));
+    assert.equal(nices().filter((found) => found === nice).length, 1, `spares: ${spareThreads}`);
+  }
 });
 
 test('a runtime that is closed leaves no thread, timer or descriptor behind', async () => {

@@ -60,7 +60,6 @@ export function createGuest(options: {
     graph,
     loadApp: async () => app,
     post,
-    setNice: () => {},
   });
   port.on('message', (request: ThreadRequest) => hosting.accept(request));
   const loop = startThreadLoop(thread, clock, { canPark: () => false, onControl: () => {} });

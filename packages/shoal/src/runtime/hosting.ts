@@ -32,7 +32,6 @@ const immediate: ReadonlySet<ThreadRequestBody['kind']> = new Set([
   'reply-ways',
   'attach',
   'begin',
-  'nice',
   'forget',
 ]);
 
@@ -55,7 +54,6 @@ export class Hosting {
   readonly #graph: AppGraph;
   readonly #loadApp: () => Promise<App>;
   readonly #post: (report: ThreadReport) => void;
-  readonly #setNice: (nice: number) => void;
   readonly #hosted = new Map<InstanceId, Hosted>();
   /** By lane id: one writer a lane, however often the lane is posted. */
   readonly #writers = new Map<number, LaneWriter>();
@@ -75,13 +73,11 @@ export class Hosting {
     graph: AppGraph;
     loadApp: () => Promise<App>;
     post: (report: ThreadReport) => void;
-    setNice: (nice: number) => void;
   }) {
     this.#thread = options.thread;
     this.#graph = options.graph;
     this.#loadApp = options.loadApp;
     this.#post = options.post;
-    this.#setNice = options.setNice;
     for (const edge of options.graph.edges) {
       const from = this.#msu(edge.fromMsu);
       const to = this.#msu(edge.toMsu);
@@ -197,9 +193,6 @@ export class Hosting {
       }
       case 'begin':
         for (const id of body.instanceIds) this.#begin(id);
-        return;
-      case 'nice':
-        this.#setNice(body.nice);
         return;
       case 'forget':
         this.#forget(body.instanceIds, body.laneIds);

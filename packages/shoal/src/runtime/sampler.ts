@@ -135,6 +135,12 @@ export class Sampler {
     };
   }
 
+  /** CPU time of a thread between its last two samples; 0 where its worker was not there for both: that one was starting. */
+  windowCpuMs(thread: AgentThread): number {
+    const memory = this.#threads.get(thread.id);
+    return memory === undefined || memory.samples <= 1 ? 0 : memory.windowCpuMs;
+  }
+
   #readThread(memory: ThreadMemory): Pick<ThreadSample, 'cpuMs' | 'runQueueWaitMs'> | null {
     if (memory.samples++ % samplesPerCounts !== 0) return memory.reader?.readTimes() ?? null;
     const figures = memory.reader?.read() ?? null;

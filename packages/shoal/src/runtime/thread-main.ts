@@ -30,11 +30,10 @@ if (start.core >= 0) {
   const pinned = pinThread(start.core);
   if (!pinned.isOk) warn(pinned.detail);
 }
-const setNice = (nice: number): void => {
-  const set = setThreadNice(nice);
-  if (!set.isOk) warn(set.detail);
-};
-if (start.nice !== 0) setNice(start.nice);
+if (start.nice !== 0) {
+  const niced = setThreadNice(start.nice);
+  if (!niced.isOk) warn(niced.detail);
+}
 
 const clock = createMachineClock();
 const thread = new ThreadRuntime({
@@ -67,7 +66,6 @@ const hosting = new Hosting({
   graph: start.graph,
   loadApp: () => app,
   post,
-  setNice,
 });
 
 const handle = (request: ThreadRequest): void => hosting.accept(request);

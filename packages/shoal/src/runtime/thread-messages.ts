@@ -119,8 +119,6 @@ export type ThreadRequestBody =
       readonly instanceIds: readonly InstanceId[];
       readonly laneIds: readonly number[];
     }
-  /** Niceness of the thread from now on. */
-  | { readonly kind: 'nice'; readonly nice: number }
   /** Closes every instance and ends the thread. */
   | { readonly kind: 'stop' };
 

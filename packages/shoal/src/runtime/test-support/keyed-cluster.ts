@@ -112,7 +112,7 @@ export class KeyedCluster {
       const post = (report: ThreadReport): void => {
         if (report.kind === 'answer') this.#answers.set(report.requestId, report);
       };
-      const hosting = new Hosting({ thread, graph, loadApp: async () => app, post, setNice: () => {} });
+      const hosting = new Hosting({ thread, graph, loadApp: async () => app, post });
       this.threads.push({ thread, hosting });
     }
   }
