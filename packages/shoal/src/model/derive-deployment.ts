@@ -4,7 +4,8 @@
  * Threads are the unit of death, so what dies together is chosen:
  * - a type where messages enter has threads of its own: nothing delays accepting;
  * - a `blocking` type has a thread for each instance;
- * - a type with a run limit, or CPU-heavy by its cost hint, has threads of its own, which yield to the others;
+ * - a type with a run limit, or CPU-heavy by its cost hint, has threads of its own, which yield to the others when they
+ *   keep a core;
  * - the rest share threads with what they talk to, so that their messages cross no thread.
  */
 import {
