@@ -117,9 +117,11 @@ export class AgentThreads {
    * yield at all. One that uses less takes little from the others, and would wait for them each time.
    */
   onCoreShare(thread: AgentThread, share: number): void {
-    if (share <= keptCoreShare || thread.nice >= thread.options.nice || !thread.isRunning) return;
-    thread.nice = thread.options.nice;
-    this.#setPriority(thread);
+    const { nice } = thread.options;
+    if (share > keptCoreShare && nice > thread.nice && thread.isRunning) {
+      thread.nice = nice;
+      this.#setPriority(thread);
+    }
   }
 
   addSpare(): AgentThread {
