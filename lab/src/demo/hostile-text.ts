@@ -1,6 +1,8 @@
 /** The hostile request: a text that burns about `hostileCostMs` in the service's pattern, found by trying. */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
+import os from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { LabError } from '../lab-error.ts';
 import { hostileCostMs } from './plan.ts';
 import type { DemoServer } from './servers.ts';
@@ -57,14 +59,39 @@ async function costOf(server: DemoServer, path: string, count = samples): Promis
   return Math.min(...costs);
 }
 
+/** What a thread does that keeps a core busy: the same as a hostile request, for ever. */
+const burner = `for (;;) /^(a+)+$/.test('${'a'.repeat(24)}!');`;
+
+/**
+ * Does something while all cores but one are busy, as they are under an attack: two virtual cores are often one core's
+ * two threads, and each of them is then half as fast as alone.
+ */
+async function whileCoresAreBusy<T>(run: () => Promise<T>): Promise<T> {
+  const burners = Array.from(
+    { length: os.availableParallelism() - 1 },
+    () => new Worker(burner, { eval: true }),
+  );
+  try {
+    return await run();
+  } finally {
+    await Promise.all(burners.map((worker) => worker.terminate()));
+  }
+}
+
 /** What a request with the text burns now, in a monolith process that does nothing else: machines change their speed. */
-export async function costNow(monolith: DemoServer, { path }: HostileText): Promise<number> {
-  await costOf(monolith, path, warmUpSamples);
-  return costOf(monolith, path);
+export function costNow(monolith: DemoServer, { path }: HostileText): Promise<number> {
+  return whileCoresAreBusy(async () => {
+    await costOf(monolith, path, warmUpSamples);
+    return costOf(monolith, path);
+  });
 }
 
 /** Grows the text until one request burns what it is to burn, in a monolith process that does nothing else. */
-export async function findHostileText(monolith: DemoServer): Promise<HostileText> {
+export function findHostileText(monolith: DemoServer): Promise<HostileText> {
+  return whileCoresAreBusy(() => growText(monolith));
+}
+
+async function growText(monolith: DemoServer): Promise<HostileText> {
   const pathOf = (blocks: number): string => `/search?q=${block.repeat(blocks)}`;
   let blocks = 20;
   await costOf(monolith, pathOf(blocks), warmUpSamples);

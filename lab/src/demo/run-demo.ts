@@ -101,7 +101,7 @@ export async function measureDeployment(
 
 export async function runDemo(run: DemoRun): Promise<DemoResult> {
   const { say } = run.screen;
-  say('Finding a search that burns 100 ms, in a server that does nothing else …');
+  say('Finding a search that burns 100 ms, in a server that does nothing else, while other cores are busy …');
   const hostile = await withServer(run, 'monolith', findHostileText);
   say(`  ${hostile.characters} characters burn ${hostile.costMs.toFixed(1)} ms\n`);
   const deployments: Partial<Record<DeploymentName, DeploymentFigures>> = {};
