@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { defaultLimits, ShoalError } from '../model/index.ts';
-import { createGuest, endIdleWorker } from '../runtime/index.ts';
+import { createGuest, endWorker } from '../runtime/index.ts';
 import { Calls } from './calls.ts';
 import { type CallPort, createIsolateApp, isolateGraph } from './isolate-app.ts';
 import type { HostReport, HostStart } from './isolate-host.ts';
@@ -80,7 +80,7 @@ export async function isolate<F extends (...args: any[]) => unknown>(
     await started(control.port1, ended, onLog, resolved);
   } catch (error) {
     letGo();
-    await endIdleWorker(host);
+    await endWorker(host);
     throw error;
   }
   const calls = new Calls(port as unknown as CallPort, resolved, control.port1);
@@ -150,5 +150,5 @@ async function closeHost(host: Worker, control: MessagePort, ended: Promise<unkn
   control.ref();
   control.postMessage({ kind: 'close' });
   await Promise.race([closed, ended]);
-  await endIdleWorker(host);
+  await endWorker(host);
 }

@@ -10,7 +10,7 @@ import {
 } from '../model/index.ts';
 import { offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
 import type { Pipe } from './native/index.ts';
-import { endIdleWorker } from './node-faults.ts';
+import { endWorker } from './node-faults.ts';
 import {
   createThreadBlock,
   type ThreadBlock,
@@ -221,14 +221,13 @@ export class AgentThread {
 
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
   async terminate(): Promise<void> {
-    if (this.#worker instanceof Worker) await this.#worker.terminate();
+    if (this.#worker instanceof Worker) await endWorker(this.#worker);
     else this.#worker?.close();
   }
 
   /** Ends a thread that has nothing left to do. */
   async end(): Promise<void> {
-    if (this.#worker instanceof Worker) await endIdleWorker(this.#worker);
-    else this.#worker?.close();
+    await this.terminate();
     this.forget();
   }
 

@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import { test } from 'node:test';
 import { machineId, processId } from '../model/index.ts';
 import type { RoutingTable } from '../wire/index.ts';
+import { endWorker } from './node-faults.ts';
 import { id, startApp, type TestRuntime, unaccounted, watchWorkers } from './test-apps/start.ts';
 
 const flow = [
@@ -98,7 +99,7 @@ test('a replaced instance serves only when it knows where to send: what waited f
     await app.until('load', () => counter(app, 'sink', 'taken') > taken + 30);
     const lost = app.events.filter(({ kind }) => kind === 'thread-replaced').length;
     const workers = [...watch.workers];
-    for (const worker of workers) void worker.terminate();
+    for (const worker of workers) void endWorker(worker);
     await app.until(
       'replacements',
       () => app.events.filter(({ kind }) => kind === 'thread-replaced').length === lost + workers.length,

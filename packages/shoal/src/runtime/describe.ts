@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type AppGraph, ShoalError } from '../model/index.ts';
 import type { Description } from './describe-main.ts';
-import { endIdleWorker } from './node-faults.ts';
+import { endWorker } from './node-faults.ts';
 
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? './describe-main.ts' : './describe-main.js',
@@ -34,6 +34,6 @@ export async function loadGraph(appUrl: string): Promise<AppGraph> {
     return description.graph;
   } finally {
     clearTimeout(timer);
-    void endIdleWorker(worker);
+    void endWorker(worker);
   }
 }

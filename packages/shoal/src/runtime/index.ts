@@ -5,6 +5,6 @@ export { loadGraph } from './describe.ts';
 export { createGuest, type Guest } from './guest.ts';
 export { defineListener, type ListenerMsu, type ListenerOptions } from './listener.ts';
 export { loadApp } from './load-app.ts';
-export { endIdleWorker, keepLoopsInterruptible } from './node-faults.ts';
+export { endWorker, keepLoopsInterruptible } from './node-faults.ts';
 export { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts';
 export { enableTypeScript } from './typescript.ts';
