@@ -33,7 +33,7 @@ export class Notices {
   /** Tells every instance upstream that has an error handler how a message ended. */
   tell(message: Envelope, end: number): void {
     const told = new Set<InstanceId>([this.#instance.id]);
-    for (const upstream of message.provenance) {
+    for (const upstream of message.chain) {
       if (told.has(upstream)) continue;
       told.add(upstream);
       const notice = new Envelope();

@@ -170,7 +170,7 @@ export class Outbox {
       envelope.priority = options.priority ?? cause.priority;
       envelope.clientKey = options.clientKey ?? cause.clientKey;
       envelope.origin = cause.origin;
-      envelope.prior = cause.provenance;
+      envelope.prior = cause.chain;
       envelope.isTraced = options.trace ?? cause.isTraced;
     }
     if (local !== null) {

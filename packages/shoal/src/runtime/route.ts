@@ -129,7 +129,7 @@ export class Route {
     if (router === null) return null;
     if (to !== undefined) return this.endpoints[router.indexOf(to)] ?? null;
     if (this.#isSameInstance) {
-      const provenance = cause?.provenance ?? nobody;
+      const provenance = cause?.chain ?? nobody;
       this.#context.provenance = provenance;
       this.#context.provenanceLength = provenance.length;
     }

@@ -35,7 +35,7 @@ import {
   sheddingReasons,
   slotBytes,
 } from '../model/index.ts';
-import { type Codec, DecodeError, type Envelope, type EnvelopeKind } from '../wire/index.ts';
+import { type Codec, DecodeError, type Envelope, type EnvelopeKind, extendChain } from '../wire/index.ts';
 
 const indexMask = 0x7fffffff;
 
@@ -422,6 +422,10 @@ export class LaneReader extends LaneView {
   #next: number;
   /** Of an unordered lane: what a dead reader has left waiting, the oldest last. */
   #left: number[] = [];
+  /** Of the message whose header was read last. */
+  #prior: readonly InstanceId[] = [];
+  #sender = -1;
+  #chain: readonly InstanceId[] = [];
 
   constructor(memory: LaneMemory) {
     super(memory);
@@ -540,12 +544,25 @@ export class LaneReader extends LaneView {
     envelope.correlation = words[w + correlationWord] as number;
     envelope.priority = words[w + priorityWord] as number;
     envelope.routedBy = words[w + routedByWord] as number;
-    const count = (kind >>> priorCountShift) & 7;
-    if (count > 0) {
-      const prior: InstanceId[] = [];
-      for (let i = 0; i < count && i < provenanceMax; i++) prior.push(words[w + priorWord + i] as InstanceId);
-      envelope.prior = prior;
+    this.#readChain(w, Math.min((kind >>> priorCountShift) & 7, provenanceMax), envelope);
+  }
+
+  /** Most messages have come the way of the one before: such have the arrays in common. */
+  #readChain(w: number, count: number, envelope: Envelope): void {
+    const { words } = this;
+    let prior = this.#prior;
+    let isSame = prior.length === count && envelope.sender === this.#sender;
+    for (let i = 0; isSame && i < count; i++) isSame = words[w + priorWord + i] === prior[i];
+    if (!isSame) {
+      const read: InstanceId[] = [];
+      for (let i = 0; i < count; i++) read.push(words[w + priorWord + i] as InstanceId);
+      prior = read;
+      this.#prior = read;
+      this.#sender = envelope.sender;
+      this.#chain = extendChain(read, envelope.sender);
     }
+    envelope.prior = prior;
+    envelope.knownChain = this.#chain;
   }
 
   /** Decodes the payload of a message in service. Throws {@link DecodeError}. */

@@ -24,15 +24,26 @@ export const routedBack = 2;
 const nobody: readonly InstanceId[] = [];
 const noOne = 0 as InstanceId;
 
-/** Provenances of one, which most are, by sender; made once. */
+/** Chains of one, which most are, by sender; made once. */
 const single: (readonly InstanceId[] | undefined)[] = [];
 /** Instance ids grow: those beyond get an array each time. */
 const singleMax = 4_096;
 
+/** The chain of what a sender sends, by that of what it had been sent. Not frozen: V8 reads elements of frozen arrays slowly. */
+export function extendChain(prior: readonly InstanceId[], sender: InstanceId): readonly InstanceId[] {
+  if (sender === noOne) return prior;
+  if (prior.length === 0) return onlySender(sender);
+  const extended: InstanceId[] = [];
+  for (let i = Math.max(0, prior.length + 1 - provenanceMax); i < prior.length; i++)
+    extended.push(prior[i] as InstanceId);
+  extended.push(sender);
+  return extended;
+}
+
 function onlySender(sender: InstanceId): readonly InstanceId[] {
   const known = single[sender];
   if (known !== undefined) return known;
-  const made = Object.freeze([sender]);
+  const made = [sender];
   if (sender < singleMax) single[sender] = made;
   return made;
 }
@@ -51,8 +62,10 @@ export class Envelope implements Message {
   clientKey: Key = 0;
   sender: InstanceId = noOne;
   origin: InstanceId = noOne;
-  /** Provenance without the sender. */
+  /** The provenance without the sender. Messages have these arrays in common: they never change. */
   prior: readonly InstanceId[] = nobody;
+  /** {@link chain}, once it is known; whoever changes the sender or what was prior to it sets it, too. */
+  knownChain: readonly InstanceId[] | null = null;
   enqueuedAtMs = 0;
   deadlineAtMs: number = Number.POSITIVE_INFINITY;
   priority = 0;
@@ -66,12 +79,14 @@ export class Envelope implements Message {
    */
   routedBy = 0;
 
+  /** A copy for the handler. */
   get provenance(): readonly InstanceId[] {
-    if (this.sender === noOne) return this.prior;
-    if (this.prior.length === 0) return onlySender(this.sender);
-    const extended =
-      this.prior.length >= provenanceMax ? this.prior.slice(1 - provenanceMax) : this.prior.slice();
-    extended.push(this.sender);
-    return extended;
+    return this.chain.slice();
+  }
+
+  /** The provenance. */
+  get chain(): readonly InstanceId[] {
+    this.knownChain ??= extendChain(this.prior, this.sender);
+    return this.knownChain;
   }
 }
