@@ -61,8 +61,37 @@ test('a message arrives with its whole header and payload', () => {
   assert.equal(reader.poll(), 1);
   const got = new Envelope();
   const index = reader.take(got);
+  assert.deepEqual(got.chain, sent.chain);
   assert.deepEqual({ ...got }, { ...sent });
   assert.deepEqual(reader.payload(index, codec), payload(1, 90));
+});
+
+test('every message has the provenance that it was sent with, whatever came before; handlers get a copy', () => {
+  const instance = fc.integer({ min: 1, max: 3 });
+  const way = fc.record({
+    sender: fc.integer({ min: 0, max: 2 }),
+    prior: fc.array(instance, { maxLength: 6 }),
+  });
+  fc.assert(
+    fc.property(fc.array(way, { minLength: 1, maxLength: 20 }), (ways) => {
+      const memory = createLaneMemory(small);
+      const writer = new LaneWriter(memory);
+      const reader = new LaneReader(memory);
+      for (const each of ways) {
+        const sent = Object.assign(header(1), each);
+        assert.equal(writer.write(sent, codec, payload(1, 8)), 'accepted');
+        reader.poll();
+        const got = new Envelope();
+        const place = reader.take(got);
+        const { sender, prior } = each;
+        const expected = sender === 0 ? prior : [...prior, sender].slice(-6);
+        assert.deepEqual([got.sender, got.prior, got.provenance], [sender, prior, expected]);
+        (got.provenance as unknown as number[]).push(99);
+        assert.deepEqual(got.provenance, expected);
+        reader.finish(place, doneCode);
+      }
+    }),
+  );
 });
 
 test('a sender knows what it has sent that has not ended, and of a message whether it has', () => {
