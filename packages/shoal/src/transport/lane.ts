@@ -35,7 +35,15 @@ import {
   sheddingReasons,
   slotBytes,
 } from '../model/index.ts';
-import { type Codec, DecodeError, type Envelope, type EnvelopeKind, extendChain } from '../wire/index.ts';
+import {
+  type Codec,
+  DecodeError,
+  type Envelope,
+  type EnvelopeKind,
+  extendChain,
+  type PayloadMemory,
+  payloadMemory,
+} from '../wire/index.ts';
 
 const indexMask = 0x7fffffff;
 
@@ -149,7 +157,7 @@ abstract class LaneView {
   readonly memory: LaneMemory;
   protected readonly words: Int32Array;
   protected readonly floats: Float64Array;
-  protected readonly bytes: Buffer;
+  protected readonly payloads: PayloadMemory;
   protected readonly slotMask: number;
   protected readonly statesWord: number;
   protected readonly orderWord: number;
@@ -159,7 +167,7 @@ abstract class LaneView {
     this.memory = memory;
     this.words = new Int32Array(memory.buffer);
     this.floats = new Float64Array(memory.buffer, 0, (headerBytes + memory.slots * slotBytes) >>> 3);
-    this.bytes = Buffer.from(memory.buffer);
+    this.payloads = payloadMemory(Buffer.from(memory.buffer));
     this.slotMask = memory.slots - 1;
     this.statesWord = (headerBytes + memory.slots * slotBytes) >>> 2;
     this.orderWord = this.statesWord + memory.slots;
@@ -215,7 +223,7 @@ export class LaneWriter extends LaneView {
   #spillHead = 0;
   /** Where the oldest payload began that is still needed, as last known. */
   #spillTail = 0;
-  #scratch: Buffer | null = null;
+  #scratch: PayloadMemory | null = null;
 
   constructor(memory: LaneMemory) {
     super(memory);
@@ -290,14 +298,14 @@ export class LaneWriter extends LaneView {
     let length = 0;
     let spill = -1;
     if (codec !== null) {
-      length = codec.encode(payload, this.bytes, base + inlineOffset, inlineMax);
+      length = codec.encode(payload, this.payloads, base + inlineOffset, inlineMax);
       if (length < 0) {
         const packed = this.#pack(codec, payload);
         if (packed === null) return 'too-large';
         spill = this.#reserveSpill(packed.length);
         if (spill < 0) return 'queue-full';
         length = packed.length;
-        packed.copy(this.bytes, this.spillOffset + spill);
+        packed.copy(this.payloads.bytes, this.spillOffset + spill);
         spillHead = this.#spillHead - length;
       }
     }
@@ -354,9 +362,9 @@ export class LaneWriter extends LaneView {
 
   /** Encodes a payload that does not fit a slot; null where it is larger than a message may be. */
   #pack(codec: Codec, payload: unknown): Buffer | null {
-    this.#scratch ??= Buffer.allocUnsafe(this.memory.messageMaxBytes);
+    this.#scratch ??= payloadMemory(Buffer.allocUnsafe(this.memory.messageMaxBytes));
     const length = codec.encode(payload, this.#scratch, 0, this.memory.messageMaxBytes);
-    return length < 0 ? null : this.#scratch.subarray(0, length);
+    return length < 0 ? null : this.#scratch.bytes.subarray(0, length);
   }
 
   /** Reserves contiguous bytes of the spill area: their offset, or -1 where it is full. */
@@ -572,7 +580,7 @@ export class LaneReader extends LaneView {
     const spill = this.words[(base >>> 2) + spillWord] as number;
     if (length < 0 || length > this.memory.messageMaxBytes)
       throw new DecodeError(`${length} bytes of payload`);
-    return codec.decode(this.bytes, spill < 0 ? base + inlineOffset : this.spillOffset + spill, length);
+    return codec.decode(this.payloads, spill < 0 ? base + inlineOffset : this.spillOffset + spill, length);
   }
 
   /** Encoded size of the payload of a message. */
