@@ -18,5 +18,12 @@ while (rest.length > 0) {
   if (option !== '--json') fail(`Unknown option "${option}".`);
   jsonFile = rest.shift() ?? fail('--json needs a file name.');
 }
+// What the benchmarks have started they end when this process exits, which by a signal alone it would not.
+for (const [signal, number] of [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+  ['SIGHUP', 1],
+] as const)
+  process.once(signal, () => process.exit(128 + number));
 const run = await load();
 await run(jsonFile === undefined ? {} : { jsonFile });

@@ -71,7 +71,10 @@ export async function startServer(system: System, cores: string): Promise<BenchS
     }
   };
   // One that is paused would stay for ever.
-  const killAll = (): void => signalAll('SIGKILL');
+  const killAll = (): void => {
+    signalAll('SIGKILL');
+    fs.rmSync(folder, { recursive: true, force: true });
+  };
   process.once('exit', killAll);
   const close = async (): Promise<void> => {
     signalAll('SIGCONT');

@@ -39,7 +39,10 @@ export async function closedLoop(
   const args = ['-c', options.cores, 'wrk', ...loop];
   if (!options.objectOnly) args.push('-s', script);
   try {
-    const { stdout } = await run('taskset', [...args, `https://127.0.0.1:${port}/object/1`]);
+    const running = run('taskset', [...args, `https://127.0.0.1:${port}/object/1`]);
+    const kill = (): void => void running.child.kill('SIGKILL');
+    process.once('exit', kill);
+    const { stdout } = await running.finally(() => process.removeListener('exit', kill));
     if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk saw requests fail:\n${stdout}`);
     const served = Number(/(\d+) requests in/.exec(stdout)?.[1]);
     if (!(served > 0)) throw new Error(`wrk's output is not understood:\n${stdout}`);
