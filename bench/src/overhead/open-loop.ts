@@ -1,11 +1,17 @@
 /**
- * The open loop: requests at random times at a given rate, whatever the server answers. One process sends all loads, one
- * after the other: a new one would be compiling its code while it measures, and be late by milliseconds itself.
+ * The open loop: requests at random times at a given rate, whatever the server answers. One process sends all loads: a new
+ * one would be compiling its code while it measures, and be late by milliseconds itself.
+ *
+ * The servers take turns of eight seconds, and a load rests while its server does. In the first three seconds a server makes
+ * up for its handshakes and for having been stopped; the others are measured, but for the end, when what is on its way is
+ * still answered.
  */
 import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
-import { type LoadResult, type LoadSecond, resolveLoadOptions } from 'shoal-lab/load';
+import { type LoadResult, type LoadSecond, type RateStep, resolveLoadOptions } from 'shoal-lab/load';
+import type { Loads } from './open-loop-main.ts';
 
 export interface OpenFigures {
   readonly meanMs: number;
@@ -16,21 +22,31 @@ export interface OpenFigures {
 }
 
 export interface OpenLoopOptions {
-  readonly port: number;
+  /** Of the servers, in the order of their turns. */
+  readonly ports: readonly number[];
+  /** While a server has its turn. */
   readonly ratePerSecond: number;
-  /** Measured from `warmMs` on until `ms`. */
-  readonly warmMs: number;
-  readonly ms: number;
+  /** Of each server. */
+  readonly turns: number;
   /** Without searches. */
   readonly objectOnly: boolean;
 }
 
 export interface OpenLoop {
-  /** Sends a load. Throws if a request was not answered. */
-  run(options: OpenLoopOptions): Promise<OpenFigures>;
+  /**
+   * Sends a load to each server, and calls `takeTurn` when the turn of one begins. Resolves with figures in the order of
+   * the ports; throws if a request was not answered.
+   */
+  run(options: OpenLoopOptions, takeTurn: (index: number) => void): Promise<readonly OpenFigures[]>;
   close(): void;
 }
 
+const turnMs = 8_000;
+const warmMs = 3_000;
+/** From then on in its turn a server gets no more. */
+const lastMs = 7_800;
+/** From the call until the first turn. */
+const leadMs = 200;
 /** Late is a latency here, not a failure. */
 const timeoutMs = 10_000;
 const keptConnections = 50;
@@ -47,17 +63,27 @@ export function startOpenLoop(cores: string): OpenLoop {
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   return {
-    run: async (options) => {
-      const result = new Promise<LoadResult>((resolve, reject) => {
+    run: async (options, takeTurn) => {
+      const results = new Promise<LoadResult[]>((resolve, reject) => {
         const onExit = (): void => reject(new Error('the process of the open loop has ended'));
         child.once('exit', onExit);
         child.once('message', (message) => {
           child.removeListener('exit', onExit);
-          resolve(message as LoadResult);
+          resolve(message as LoadResult[]);
         });
       });
-      child.send(resolveLoadOptions(loadOf(options)));
-      return figuresOf(await result, options);
+      const startAtEpochMs = Date.now() + leadMs;
+      const loads: Loads = {
+        startAtEpochMs,
+        loads: options.ports.map((_, index) => resolveLoadOptions(loadOf(options, index))),
+      };
+      child.send(loads);
+      const turns = options.turns * options.ports.length;
+      for (let turn = 0; turn < turns; turn++) {
+        await delay(Math.max(0, startAtEpochMs + turn * turnMs - Date.now()));
+        takeTurn(turn % options.ports.length);
+      }
+      return (await results).map((result, index) => figuresOf(result, options, index));
     },
     close: () => {
       process.removeListener('exit', kill);
@@ -66,36 +92,57 @@ export function startOpenLoop(cores: string): OpenLoop {
   };
 }
 
-function loadOf({ port, ratePerSecond, warmMs, ms, objectOnly }: OpenLoopOptions) {
+/** When the turns of a server begin. */
+function turnsOf({ ports, turns }: OpenLoopOptions, index: number): number[] {
+  return Array.from({ length: turns }, (_, turn) => (turn * ports.length + index) * turnMs);
+}
+
+function loadOf(options: OpenLoopOptions, index: number) {
   const objects = { name: 'objects', weight: 4, request: () => ({ path: '/object/1' }) };
   const search = '/search?q=status:+200+content-type:+text';
   const searches = { name: 'searches', weight: 1, request: () => ({ path: search }) };
+  const { ports, ratePerSecond, objectOnly } = options;
+  const turns = turnsOf(options, index);
+  const rest: RateStep = { atMs: 0, ratePerSecond: 0 };
+  const steps = turns.flatMap((atMs): RateStep[] => [
+    { atMs, ratePerSecond },
+    { atMs: atMs + lastMs, ratePerSecond: 0 },
+  ]);
   return {
     host: '127.0.0.1',
-    port,
+    port: ports[index] as number,
     tls: {},
-    rate: ratePerSecond,
-    durationMs: ms,
+    rate: index === 0 ? steps : [rest, ...steps],
+    durationMs: turnMs * ports.length * turns.length,
     keptConnections,
     mix: objectOnly ? [objects] : [objects, searches],
-    phases: [{ name: 'measured', startMs: warmMs, endMs: ms }],
+    phases: turns.map((atMs, turn) => ({
+      name: `turn ${turn + 1}`,
+      startMs: atMs + warmMs,
+      endMs: atMs + turnMs,
+    })),
     timeoutMs,
     // Sends late by a timer's millisecond would hide what is measured here.
     spins: true,
   };
 }
 
-function figuresOf({ phases, seconds }: LoadResult, { warmMs, objectOnly }: OpenLoopOptions): OpenFigures {
-  const [measured] = phases;
-  if (measured === undefined || measured.ok === 0 || measured.ok !== measured.sent)
-    throw new Error(`of ${measured?.sent} requests of the open loop, ${measured?.ok} were answered`);
-  const warm = seconds.filter(({ second }) => second * 1_000 >= warmMs);
-  const histogram = decodeFromCompressedBase64(measured.histogram);
+function figuresOf({ phases, seconds }: LoadResult, options: OpenLoopOptions, index: number): OpenFigures {
+  const sent = phases.reduce((sum, phase) => sum + phase.sent, 0);
+  const ok = phases.reduce((sum, phase) => sum + phase.ok, 0);
+  const [histogram, ...others] = phases.map((phase) => decodeFromCompressedBase64(phase.histogram));
+  if (histogram === undefined || ok === 0 || ok !== sent)
+    throw new Error(`of ${sent} requests of the open loop, ${ok} were answered`);
+  histogram.autoResize = true;
+  for (const other of others) histogram.add(other);
+  const warm = turnsOf(options, index).flatMap((atMs) =>
+    seconds.filter(({ second }) => second * 1_000 >= atMs + warmMs && second * 1_000 < atMs + turnMs),
+  );
   return {
     meanMs: histogram.mean / 1_000,
     stdevMs: histogram.stdDeviation / 1_000,
-    p99Ms: measured.latency.p99Ms,
-    searchExtraMs: objectOnly ? 0 : meanOfKind(warm, 'searches') - meanOfKind(warm, 'objects'),
+    p99Ms: histogram.getValueAtPercentile(99) / 1_000,
+    searchExtraMs: options.objectOnly ? 0 : meanOfKind(warm, 'searches') - meanOfKind(warm, 'objects'),
   };
 }
 
