@@ -12,10 +12,11 @@
  * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
  * in the next, so that the loops of all are open together. Turns in the closed loop are of half a second; in the open loop
  * each server has two of eight seconds, of which the last five are measured: for so long it makes up for its handshakes and
- * for having been stopped (in turns of two seconds, with one to make
- * up for it, Shoal took 12 to 34 % longer than the monolith, in three rounds; in turns of six, from the third second on, 4). Ratios are taken within a round, and their medians and quartiles over all rounds are reported. One start
- * of a program differs from the next by more than one round from another, for as long as it runs (seven starts of the
- * monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal: 0.94 to 1.04), presumably by where its memory lies: so there
+ * for having been stopped (in turns of two seconds, one of them to make up for it, Shoal took 12 to 34 % longer than the
+ * monolith, in three rounds; in turns of six, from the third second on, 4). Ratios are taken within a round, and their
+ * medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one round
+ * from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal:
+ * 0.94 to 1.04), presumably by where its memory lies: so there
  * are more sets of servers, one after the other, than rounds with each.
  * Not measured: the first 20 seconds, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
