@@ -149,7 +149,11 @@ export const defaultRestart: RestartPolicy = { kind: 'permanent', intensity: 10,
 
 /** An out-port declared with `sends`. */
 export interface SendPort<T> {
-  /** Sends to one instance of the connected type. */
+  /**
+   * Sends to one instance of the connected type. Outside of handlers (in the callback of a socket, after an `await`) one
+   * of the same thread may have handled the message before this returns, if nothing else waits there; never one that is
+   * in a handler, nor the sender itself.
+   */
   send(payload: T, options?: SendOptions): Acceptance;
   /** Messages that can be sent now to the endpoint with most room, before `queue-full`. */
   credit(): number;

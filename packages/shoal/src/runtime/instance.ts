@@ -98,6 +98,7 @@ export class Instance {
   readonly outbox: Outbox;
   readonly endings: Endings;
   readonly #concurrency: number;
+  readonly #isFifo: boolean;
   /** What is in progress beyond its turn: awaited, or waiting for room for its reply. */
   readonly #inService = new Set<InService>();
 
@@ -110,6 +111,7 @@ export class Instance {
     this.mayAwait = graph.execution !== 'sync';
     this.#concurrency = graph.execution === 'async' ? graph.concurrency : 1;
     const max = graph.queueMaxMessages > 0 ? graph.queueMaxMessages : thread.limits.laneMaxMessages;
+    this.#isFifo = graph.order === 'fifo';
     this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
     this.outbox = new Outbox(this);
     this.endings = new Endings(this);
@@ -182,6 +184,18 @@ export class Instance {
         break;
     }
     this.meter.end();
+  }
+
+  /** A message need not wait: none does that has been seen, and it may take one. */
+  get isFree(): boolean {
+    return !this.isNoted && this.inProgress < this.#concurrency && this.#isFifo;
+  }
+
+  /** Runs a message that has been accepted by reference, and has not waited. */
+  serve(message: Envelope): void {
+    this.#runMessage(message, null, 0);
+    this.meter.end();
+    this.meter.settle();
   }
 
   #runMessage(message: Envelope, lane: LaneReader | null, index: number): void {

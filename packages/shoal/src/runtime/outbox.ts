@@ -175,6 +175,7 @@ export class Outbox {
     }
     if (local !== null) {
       envelope.payload = payload;
+      if (thread.serveAtOnce(local, envelope, this.#instance)) return 'accepted';
       if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
       local.meter.accepted();

@@ -14,6 +14,7 @@ import {
   serves,
   value,
 } from '../model/index.ts';
+import { InstanceFloat, ThreadWord } from './shared-block.ts';
 import { type ByHand, startByHand } from './test-support/by-hand.ts';
 
 const number = value<number>();
@@ -74,13 +75,21 @@ const send = (hands: ByHand, sink: string, payload: number): void => {
 test('a thread serves its instances in the order in which their messages were accepted', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(fc.constantFrom(...sinkNames), fc.integer({ min: 0, max: 2 })), { maxLength: 60 }),
+      fc.array(
+        fc.tuple(
+          fc.constantFrom(...sinkNames),
+          fc.integer({ min: 0, max: 2 }),
+          // The longer pauses make a lull, where what is sent is served at once.
+          fc.constantFrom(0.001, 0.01, 1),
+        ),
+        { maxLength: 60 },
+      ),
       fc.integer({ min: 1, max: 7 }),
       async (sent, eventsMax) => {
         const taken: number[] = [];
         const hands = await startByHand(app(taken), threads, { turnMaxEvents: eventsMax });
-        sent.forEach(([sink, turns], at) => {
-          hands.clock.nowMs += 1;
+        sent.forEach(([sink, turns, pauseMs], at) => {
+          hands.clock.nowMs += pauseMs;
           send(hands, sink, at);
           for (let i = 0; i < turns; i++) hands.threads[0]!.turn();
         });
@@ -134,6 +143,115 @@ test('what an instance may not take yet waits, and is taken when it may', async 
   send(hands, 'first', 3);
   runTurns(hands);
   assert.deepEqual(taken, [3]);
+});
+
+/** `source` sends a number to `ping`; `ping` and `pong` send each other one less each time; 0 goes from `pong` to `source`. */
+async function startPingPong(seen: string[]): Promise<ByHand> {
+  const ping = defineMsu({
+    name: 'ping',
+    in: { take: receives(number) },
+    out: { pong: sends(number) },
+    create: (context) => ({
+      take: (left) => {
+        seen.push('ping begins');
+        context.out.pong.send(left - 1);
+        seen.push('ping ends');
+      },
+    }),
+  });
+  const pong = defineMsu({
+    name: 'pong',
+    in: { take: receives(number) },
+    out: { ping: sends(number), back: sends(number) },
+    create: (context) => ({
+      take: (left) => {
+        seen.push('pong');
+        if (left > 0) context.out.ping.send(left - 1);
+        else context.out.back.send(0);
+      },
+    }),
+  });
+  const source = defineMsu({
+    name: 'source',
+    in: { back: receives(number) },
+    out: { ping: sends(number) },
+    create: () => ({
+      back: () => {
+        seen.push('back');
+      },
+    }),
+  });
+  const edges = [
+    connect(source.out.ping, ping.in.take),
+    connect(ping.out.pong, pong.in.take),
+    connect(pong.out.ping, ping.in.take),
+    connect(pong.out.back, source.in.back),
+  ];
+  const hands = await startByHand(defineApp({ name: 'ping-pong', msus: [source, ping, pong], edges }), [
+    ['source', 'ping', 'pong'],
+  ]);
+  runTurns(hands);
+  hands.clock.nowMs += 1;
+  return hands;
+}
+
+test('in a lull what is sent is served before the send returns, and what that leads to after it', async () => {
+  const seen: string[] = [];
+  const hands = await startPingPong(seen);
+  let turnsWanted = 0;
+  hands.threads[0]!.onTurnWanted = () => turnsWanted++;
+  send(hands, 'ping', 1);
+  assert.deepEqual(seen, ['ping begins', 'ping ends', 'pong']);
+  for (const name of ['ping', 'pong']) {
+    const { stats } = hands.instance(name);
+    assert.equal(stats[InstanceFloat.localAccepted], 1);
+    assert.equal(stats[InstanceFloat.localEnds], 1);
+    assert.equal(stats[InstanceFloat.runningSince], 0);
+  }
+  // What comes back to whoever has sent it must not run within its own code.
+  assert.equal(hands.instance('source').waiting, 1);
+  assert.equal(turnsWanted, 1);
+  runTurns(hands);
+  assert.deepEqual(seen.slice(3), ['back']);
+});
+
+test('one send does not have messages served for ever', async () => {
+  const seen: string[] = [];
+  const hands = await startPingPong(seen);
+  send(hands, 'ping', 99);
+  const served = seen.length;
+  assert.ok(served < 20, `${served}`);
+  runTurns(hands);
+  assert.deepEqual(seen, [...Array(50)].flatMap(() => ['ping begins', 'ping ends', 'pong']).concat('back'));
+});
+
+test('what is sent waits for a turn after another service, behind what waits, and where a bell has rung', async () => {
+  const seen: string[] = [];
+  const hands = await startPingPong(seen);
+  const [thread] = hands.threads;
+  const servesAtOnce = (): boolean => {
+    seen.length = 0;
+    send(hands, 'ping', 1);
+    const isServed = seen.length > 0;
+    runTurns(hands);
+    assert.deepEqual(seen, ['ping begins', 'ping ends', 'pong', 'back']);
+    return isServed;
+  };
+  assert.equal(servesAtOnce(), true);
+  assert.equal(servesAtOnce(), false, 'just after a turn');
+  hands.clock.nowMs += 1;
+  assert.equal(servesAtOnce(), true);
+
+  hands.clock.nowMs += 1;
+  thread!.lanesChanged();
+  assert.equal(servesAtOnce(), false, 'lanes are to be looked at');
+  hands.clock.nowMs += 1;
+  Atomics.add(thread!.block.words, ThreadWord.bell, 1);
+  assert.equal(servesAtOnce(), false, 'the bell has rung');
+
+  hands.clock.nowMs += 1;
+  hands.instance('pong').enqueueTimer(() => undefined, 0);
+  assert.equal(servesAtOnce(), false, 'something waits');
 });
 
 test('replies, notices and timers are noticed as soon as they are in an inbox', async () => {

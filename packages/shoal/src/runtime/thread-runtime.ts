@@ -26,6 +26,10 @@ import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 const expiryPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
+/** Messages come in a lull where nothing was served for so long. */
+const quietMs = 0.05;
+/** Messages that one that is served at once may lead to, one by another, before the rest waits for a turn. */
+const chainedMax = 7;
 /** Events a batch may hold before its bells are rung. */
 const ringMaxEvents = 32;
 
@@ -35,6 +39,10 @@ export interface ReplyWay {
   readonly bell: Int32Array;
   readonly wantsNotices: boolean;
 }
+
+/** What a thread does. */
+const Phase = { idle: 0, turn: 1, atOnce: 2 } as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** What a thread tells the agent. */
 export interface ThreadObserver {
@@ -75,7 +83,15 @@ export class ThreadRuntime {
   readonly #ready: Instance[] = [];
   /** Something may expire, or might have when it was last looked at. */
   #mayExpire = false;
-  #inTurn = false;
+  #phase: Phase = Phase.idle;
+  /** When a turn, or what was served at once, ended last. */
+  #servedAtMs = 0;
+  /** While messages are served at once: within whose code, what comes next, how many were next, and whether a turn is due. */
+  #caller: Instance | null = null;
+  #next: Instance | null = null;
+  #nextMessage: Envelope | null = null;
+  #chained = 0;
+  #wantsTurn = false;
   readonly #messageIds: MessageIds;
   #rungAtMs = 0;
   /** Events since the bells were rung. */
@@ -113,7 +129,7 @@ export class ThreadRuntime {
 
   /** Milliseconds on the machine's clock; within a turn, as of the last event (cheap). */
   time(): number {
-    return this.#inTurn === true ? this.nowMs : this.tick();
+    return this.#phase === Phase.idle ? this.tick() : this.nowMs;
   }
 
   /** Reads the clock. */
@@ -169,7 +185,8 @@ export class ThreadRuntime {
   }
 
   requestTurn(): void {
-    if (this.#inTurn === false) this.onTurnWanted();
+    if (this.#phase === Phase.idle) this.onTurnWanted();
+    else this.#wantsTurn = true;
   }
 
   /** Something was put into the inbox of an instance. */
@@ -211,9 +228,50 @@ export class ThreadRuntime {
     this.#rungAtMs = this.nowMs;
   }
 
+  /**
+   * In a lull, serves a message within the call that sends it, and after it what that leads to on this thread. Answers
+   * false where the message must wait for its turn. No handler is called within another, nor one of the sender within its
+   * own code.
+   */
+  serveAtOnce(instance: Instance, message: Envelope, sender: Instance): boolean {
+    if (this.#phase === Phase.turn || this.#ready.length > 0 || !instance.isFree) return false;
+    if (this.#words[ThreadWord.bell] !== this.#bellPolled) return false;
+    if (this.#phase === Phase.atOnce) return this.#serveNext(instance, message);
+    if (instance === sender || this.nowMs - this.#servedAtMs < quietMs) return false;
+    this.#phase = Phase.atOnce;
+    this.#caller = sender;
+    this.#chained = 0;
+    this.#wantsTurn = false;
+    instance.meter.accepted();
+    try {
+      instance.serve(message);
+      for (let next = this.#next; next !== null; next = this.#next) {
+        this.#next = null;
+        next.serve(this.#nextMessage as Envelope);
+      }
+    } finally {
+      this.#next = null;
+      this.#nextMessage = null;
+      this.#phase = Phase.idle;
+      this.#servedAtMs = this.nowMs;
+    }
+    if (this.#wantsTurn) this.onTurnWanted();
+    return true;
+  }
+
+  /** Has a message served when the handler that sends it has returned. */
+  #serveNext(instance: Instance, message: Envelope): boolean {
+    if (this.#next !== null || instance === this.#caller || this.#chained === chainedMax) return false;
+    instance.meter.accepted();
+    this.#chained++;
+    this.#next = instance;
+    this.#nextMessage = message;
+    return true;
+  }
+
   /** Serves what is due and what waits, within the bounds of a turn. Answers whether more waits. */
   turn(): boolean {
-    this.#inTurn = true;
+    this.#phase = Phase.turn;
     const startedAt = this.tick();
     this.#floats[ThreadFloat.beatAt] = startedAt;
     if (this.#dueAtMs <= startedAt) this.#runDue(startedAt);
@@ -247,7 +305,8 @@ export class ThreadRuntime {
       instance.meter.settle();
     }
     if (this.#dirtyBells.length > 0) this.#ringBells();
-    this.#inTurn = false;
+    this.#phase = Phase.idle;
+    this.#servedAtMs = this.nowMs;
     return hasMore;
   }
 
