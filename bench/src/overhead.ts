@@ -25,7 +25,12 @@ import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type OpenFigures, type OpenLoop, startOpenLoop } from './overhead/open-loop.ts';
+import {
+  type OpenFigures,
+  type OpenLoop,
+  type OpenLoopOptions,
+  startOpenLoop,
+} from './overhead/open-loop.ts';
 import { type BenchServer, keepAwake, type System, startServer, systems } from './overhead/servers.ts';
 import { closedLoop } from './overhead/wrk.ts';
 import {
@@ -39,7 +44,6 @@ import {
 } from './report.ts';
 
 const serverCores = '0';
-const openRatePerSecond = 2_500;
 
 interface Sizes {
   /** Times that all servers are started. */
@@ -50,9 +54,8 @@ interface Sizes {
   /** The closed loops of all servers together, and a turn of one server. */
   readonly closedSeconds: number;
   readonly turnMs: number;
-  /** Turns of a server in the open loop, of eight seconds each ({@link OpenLoop}). */
-  readonly openTurns: number;
-  readonly openRatePerSecond: number;
+  /** In the open loop ({@link OpenLoopOptions}). */
+  readonly open: Pick<OpenLoopOptions, 'turns' | 'turnMs' | 'warmMs' | 'ratePerSecond'>;
 }
 const fullSizes: Sizes = {
   sets: 6,
@@ -60,8 +63,7 @@ const fullSizes: Sizes = {
   warmSeconds: 20,
   closedSeconds: 12,
   turnMs: 500,
-  openTurns: 2,
-  openRatePerSecond,
+  open: { turns: 2, turnMs: 8_000, warmMs: 3_000, ratePerSecond: 2_500 },
 };
 const tinySizes: Sizes = {
   sets: 1,
@@ -69,8 +71,7 @@ const tinySizes: Sizes = {
   warmSeconds: 0,
   closedSeconds: 2,
   turnMs: 200,
-  openTurns: 1,
-  openRatePerSecond: 200,
+  open: { turns: 1, turnMs: 2_000, warmMs: 1_000, ratePerSecond: 200 },
 };
 
 interface Figures extends OpenFigures {
@@ -168,9 +169,8 @@ async function openLoops(
     active.resume();
   };
   const ports = order.map((system) => servers[system].port);
-  const { openRatePerSecond: ratePerSecond, openTurns: turns } = sizes;
   try {
-    return await open.run({ ports, ratePerSecond, turns, objectOnly }, takeTurn);
+    return await open.run({ ...sizes.open, ports, objectOnly }, takeTurn);
   } finally {
     (active as BenchServer | null)?.pause();
   }
@@ -285,7 +285,7 @@ export async function overhead(options: BenchOptions): Promise<void> {
   }
   const crossing = crossingMicroseconds(measured.mixed);
   process.stdout.write(
-    `overhead: closed loop of 50 connections, and ${sizes.openRatePerSecond} requests a second; ${JSON.stringify(describeMachine())}\n`,
+    `overhead: closed loop of 50 connections, and ${sizes.open.ratePerSecond} requests a second; ${JSON.stringify(describeMachine())}\n`,
   );
   printTable(figures);
   process.stdout.write('Shoal against the others, medians and quartiles of the ratios within a round:\n');

@@ -2,9 +2,8 @@
  * The open loop: requests at random times at a given rate, whatever the server answers. One process sends all loads: a new
  * one would be compiling its code while it measures, and be late by milliseconds itself.
  *
- * The servers take turns of eight seconds, and a load rests while its server does. In the first three seconds a server makes
- * up for its handshakes and for having been stopped; the others are measured, but for the end, when what is on its way is
- * still answered.
+ * The servers take turns, and a load rests while its server does. At first a server makes up for its handshakes and for
+ * having been stopped; after that it is measured, but at the end, when what is on its way is still answered, gets no more.
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,6 +27,9 @@ export interface OpenLoopOptions {
   readonly ratePerSecond: number;
   /** Of each server. */
   readonly turns: number;
+  /** Whole seconds, as is what is not measured at the beginning. */
+  readonly turnMs: number;
+  readonly warmMs: number;
   /** Without searches. */
   readonly objectOnly: boolean;
 }
@@ -41,10 +43,8 @@ export interface OpenLoop {
   close(): void;
 }
 
-const turnMs = 8_000;
-const warmMs = 3_000;
-/** From then on in its turn a server gets no more. */
-const lastMs = 7_800;
+/** At the end of its turn a server gets no more. */
+const restMs = 200;
 /** From the call until the first turn. */
 const leadMs = 200;
 /** Late is a latency here, not a failure. */
@@ -80,7 +80,7 @@ export function startOpenLoop(cores: string): OpenLoop {
       child.send(loads);
       const turns = options.turns * options.ports.length;
       for (let turn = 0; turn < turns; turn++) {
-        await delay(Math.max(0, startAtEpochMs + turn * turnMs - Date.now()));
+        await delay(Math.max(0, startAtEpochMs + turn * options.turnMs - Date.now()));
         takeTurn(turn % options.ports.length);
       }
       return (await results).map((result, index) => figuresOf(result, options, index));
@@ -93,7 +93,7 @@ export function startOpenLoop(cores: string): OpenLoop {
 }
 
 /** When the turns of a server begin. */
-function turnsOf({ ports, turns }: OpenLoopOptions, index: number): number[] {
+function turnsOf({ ports, turns, turnMs }: OpenLoopOptions, index: number): number[] {
   return Array.from({ length: turns }, (_, turn) => (turn * ports.length + index) * turnMs);
 }
 
@@ -101,12 +101,12 @@ function loadOf(options: OpenLoopOptions, index: number) {
   const objects = { name: 'objects', weight: 4, request: () => ({ path: '/object/1' }) };
   const search = '/search?q=status:+200+content-type:+text';
   const searches = { name: 'searches', weight: 1, request: () => ({ path: search }) };
-  const { ports, ratePerSecond, objectOnly } = options;
+  const { ports, ratePerSecond, turnMs, warmMs, objectOnly } = options;
   const turns = turnsOf(options, index);
   const rest: RateStep = { atMs: 0, ratePerSecond: 0 };
   const steps = turns.flatMap((atMs): RateStep[] => [
     { atMs, ratePerSecond },
-    { atMs: atMs + lastMs, ratePerSecond: 0 },
+    { atMs: atMs + turnMs - restMs, ratePerSecond: 0 },
   ]);
   return {
     host: '127.0.0.1',
@@ -135,6 +135,7 @@ function figuresOf({ phases, seconds }: LoadResult, options: OpenLoopOptions, in
     throw new Error(`of ${sent} requests of the open loop, ${ok} were answered`);
   histogram.autoResize = true;
   for (const other of others) histogram.add(other);
+  const { turnMs, warmMs } = options;
   const warm = turnsOf(options, index).flatMap((atMs) =>
     seconds.filter(({ second }) => second * 1_000 >= atMs + warmMs && second * 1_000 < atMs + turnMs),
   );

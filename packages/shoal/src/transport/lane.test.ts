@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createCodec, Envelope } from '../wire/index.ts';
+import { createCodec, DecodeError, Envelope } from '../wire/index.ts';
 import {
   createLaneMemory,
   doneCode,
@@ -190,6 +190,36 @@ test('a full spill area refuses large messages only, and gives way when they end
   reader.poll();
   reader.finish(reader.take(new Envelope()), doneCode);
   assert.equal(writer.write(header(3), codec, payload(3, 2_000)), 'accepted');
+});
+
+test('where its memory is corrupt, a payload is another one or a DecodeError', () => {
+  const record = createCodec({
+    kind: 'record',
+    fields: { text: 'string', bytes: 'bytes', number: 'number' },
+  });
+  const memory = createLaneMemory(small);
+  const value = { text: 'some text', bytes: payload(1, 200), number: 1 };
+  assert.equal(new LaneWriter(memory).write(header(1), record, value), 'accepted');
+  const reader = new LaneReader(memory);
+  reader.poll();
+  const index = reader.take(new Envelope());
+  const words = new Int32Array(memory.buffer);
+  let refused = 0;
+  for (let at = 0; at < words.length; at++) {
+    const right = words[at] as number;
+    for (const wrong of [-(2 ** 31), -1, 0, 1, 2_048, 4_000, 2 ** 31 - 1]) {
+      words[at] = wrong;
+      try {
+        reader.payload(index, record);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        refused++;
+      }
+    }
+    words[at] = right;
+  }
+  assert.ok(refused > 10, `${refused}`);
+  assert.deepEqual(reader.payload(index, record), value);
 });
 
 test('a payload that its codec refuses leaves the lane as it was', () => {

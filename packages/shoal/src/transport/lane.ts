@@ -578,9 +578,10 @@ export class LaneReader extends LaneView {
     const base = this.slotBase(place);
     const length = this.payloadBytes(place);
     const spill = this.words[(base >>> 2) + spillWord] as number;
-    if (length < 0 || length > this.memory.messageMaxBytes)
-      throw new DecodeError(`${length} bytes of payload`);
-    return codec.decode(this.payloads, spill < 0 ? base + inlineOffset : this.spillOffset + spill, length);
+    const offset = spill < 0 ? base + inlineOffset : this.spillOffset + spill;
+    if (length < 0 || length > this.memory.messageMaxBytes || offset + length > this.payloads.bytes.length)
+      throw new DecodeError(`${length} bytes of payload at ${offset}`);
+    return codec.decode(this.payloads, offset, length);
   }
 
   /** Encoded size of the payload of a message. */
