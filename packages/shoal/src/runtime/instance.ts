@@ -186,9 +186,12 @@ export class Instance {
     this.meter.end();
   }
 
-  /** A message need not wait: none does that has been seen, and it may take one. */
+  /**
+   * A message need not wait: none does that has been seen (in a lane that a sender had to look at, it need not be noted
+   * yet), and it may take one.
+   */
   get isFree(): boolean {
-    return !this.isNoted && this.inProgress < this.#concurrency && this.#isFifo;
+    return !this.isNoted && this.waiting === 0 && this.inProgress < this.#concurrency && this.#isFifo;
   }
 
   /** Runs a message that has been accepted by reference, and has not waited. */

@@ -203,7 +203,9 @@ export class ThreadRuntime {
 
   /** An instance begins to wait for something that may expire: it is asked from time to time. */
   noteMayExpire(): void {
+    if (this.#mayExpire) return;
     this.#mayExpire = true;
+    this.requestTurn();
   }
 
   /** Marks a bell to be rung with the next batch. */
