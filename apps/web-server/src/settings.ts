@@ -19,11 +19,10 @@ export interface WebSettings {
   /** `SHOAL_WEB_SEARCH_QUEUE_MAX`: searches waiting at one instance; further ones are refused. Default 64. */
   readonly searchQueueMax: number;
   /**
-   * `SHOAL_WEB_SEARCH_QUEUE_MAX_MS`: a search that would wait longer at its instance, by the measured time of the
-   * searches before it, is refused at once: its client learns in a millisecond, instead of waiting in vain. The measured
-   * time is a mean, and what waits may be dearer by chance: half of the deadline is too much (of refusals in a simulated
-   * attack of three cores 0.05 % came as late as the deadline, at four ninths 0.01 %; 0.2 % more searches were refused
-   * where the cores just suffice). Default 400.
+   * `SHOAL_WEB_SEARCH_QUEUE_MAX_MS`: a search that would wait longer at its instance, by what searches of texts as long
+   * as those before it took there, is refused at once: its client learns in a millisecond, instead of waiting in vain. Two
+   * thirds of the deadline leave time for the search itself, and for some that take longer than others of their length.
+   * Default 600.
    */
   readonly searchQueueMaxMs: number;
   /** `SHOAL_WEB_RETRY_AFTER_SECONDS`. Default 1. */
@@ -126,7 +125,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     searchDeadlineMs: whole('SHOAL_WEB_SEARCH_DEADLINE_MS', 900, 1),
     searchRunLimitMs: whole('SHOAL_WEB_SEARCH_RUN_LIMIT_MS', 3_000, 1),
     searchQueueMax: whole('SHOAL_WEB_SEARCH_QUEUE_MAX', 64, 1, 100_000),
-    searchQueueMaxMs: whole('SHOAL_WEB_SEARCH_QUEUE_MAX_MS', 400, 1),
+    searchQueueMaxMs: whole('SHOAL_WEB_SEARCH_QUEUE_MAX_MS', 600, 1),
     retryAfterSeconds: whole('SHOAL_WEB_RETRY_AFTER_SECONDS', 1, 0),
     limits,
   };

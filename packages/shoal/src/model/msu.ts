@@ -125,7 +125,8 @@ export interface MsuOptions {
   readonly queueMaxMessages?: number;
   /**
    * Work the queue of one instance may hold, in milliseconds of measured service time; 0: as the deployment's limit of
-   * the same name says. What comes beyond it is refused `queue-full`, but one message may wait behind another however
+   * the same name says. A message from another thread counts as what those of about its size took, one from the same
+   * thread as the mean of all; and of several instances the one with less work gets the next (`shortest-queue`). What comes beyond it is refused `queue-full`, but one message may wait behind another however
    * long that takes. Default 0.
    */
   readonly queueMaxWorkMs?: number;

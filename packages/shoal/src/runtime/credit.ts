@@ -1,35 +1,55 @@
 /** Whether an instance takes one more message, as well as can be known in the thread that sends to it. */
 import type { LiveEndpoint, Route } from './route.ts';
-import { InstanceFloat } from './shared-block.ts';
+import { InstanceFloat, sizeMeanFloat } from './shared-block.ts';
 
 /**
- * Messages that the bounds of the receiving type leave room for; negative: there are too many. What others have sent
+ * Milliseconds of work that waits or runs at an instance: for each message that this thread has sent it, what messages of
+ * about its size took there (twice the size or half of it is another matter, as costs grow with sizes as often as not);
+ * for others, and sizes that it has not met, what messages took in the mean.
+ */
+export function queuedWorkMs({ stats, writer, queueLength }: LiveEndpoint, nowMs: number): number {
+  const length = queueLength();
+  const meanMs = stats[InstanceFloat.serviceMeanMs] as number;
+  if (writer === null || length === 0) return length * meanMs;
+  let own = 0;
+  let workMs = 0;
+  let oldestMs = 0;
+  writer.eachPending((_flowKey, _index, bytes) => {
+    const ms = (stats[sizeMeanFloat(bytes)] as number) || meanMs;
+    if (own++ === 0) oldestMs = ms;
+    workMs += ms;
+  });
+  const runningSince = stats[InstanceFloat.runningSince] as number;
+  const doneMs = runningSince > 0 ? Math.min(oldestMs, Math.max(0, nowMs - runningSince)) : 0;
+  return workMs - doneMs + Math.max(0, length - own) * meanMs;
+}
+
+/**
+ * Messages that the bounds of the receiving type leave room for; not positive: there are too many. What others have sent
  * meanwhile shows when the receiver has looked.
  */
-export function queueRoom(route: Route, endpoint: LiveEndpoint): number {
+export function queueRoom(route: Route, endpoint: LiveEndpoint, nowMs: number): number {
   const { queueMaxMessages, queueMaxWorkMs } = route;
-  if (queueMaxWorkMs === 0)
-    return queueMaxMessages === 0 ? Number.POSITIVE_INFINITY : queueMaxMessages - endpoint.queueLength();
-  let max = queueMaxMessages > 0 ? queueMaxMessages : Number.POSITIVE_INFINITY;
+  const room = queueMaxMessages === 0 ? Number.POSITIVE_INFINITY : queueMaxMessages - endpoint.queueLength();
+  if (queueMaxWorkMs === 0) return room;
   // So many that none waits longer than the bound, by the measured mean service time there. One may always wait behind
   // another: that may have been replied to and only seem to be there, and an idle instance must not refuse.
-  max = Math.min(
-    max,
-    Math.max(1, queueMaxWorkMs / (endpoint.stats[InstanceFloat.serviceMeanMs] as number)) + 1,
-  );
-  return Math.floor(max) - endpoint.queueLength();
+  const leftMs = queueMaxWorkMs - queuedWorkMs(endpoint, nowMs);
+  const meanMs = endpoint.stats[InstanceFloat.serviceMeanMs] as number;
+  const byWork = leftMs < 0 ? 0 : meanMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(leftMs / meanMs) + 1;
+  return Math.min(room, Math.max(byWork, 2 - endpoint.queueLength()));
 }
 
 /** Messages that can be sent to an endpoint before it refuses one. */
-export function creditOf(route: Route, endpoint: LiveEndpoint): number {
+export function creditOf(route: Route, endpoint: LiveEndpoint, nowMs: number): number {
   const { local, writer } = endpoint;
   const held = local?.inbox.localCredit ?? writer?.credit() ?? 0;
-  return Math.max(0, Math.min(held, queueRoom(route, endpoint)));
+  return Math.max(0, Math.min(held, queueRoom(route, endpoint, nowMs)));
 }
 
 /** Messages that can be sent to the endpoint with most room. */
-export function creditOfRoute(route: Route): number {
+export function creditOfRoute(route: Route, nowMs: number): number {
   let most = 0;
-  for (const endpoint of route.active) most = Math.max(most, creditOf(route, endpoint));
+  for (const endpoint of route.active) most = Math.max(most, creditOf(route, endpoint, nowMs));
   return most;
 }

@@ -6,7 +6,12 @@
  * is part of the code: so the positions in the block are declared here once more.
  */
 import { bucketOf as bucketOfTime } from '../wire/index.ts';
-import { InstanceFloat, serviceHistogramFloat, sojournHistogramFloat } from './shared-block.ts';
+import {
+  InstanceFloat,
+  serviceHistogramFloat,
+  sizeMeanFloat,
+  sojournHistogramFloat,
+} from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
 const { runningSince, handlerMs, events, serviceMeanMs, localAccepted, localEnds } = InstanceFloat;
@@ -32,6 +37,8 @@ export class EventMeter {
   #untimed = 0;
   #untimedSinceMs = 0;
   #untimedServed = 0;
+  /** Size of the last of them; -1: it came by reference. */
+  #untimedBytes = -1;
 
   constructor(stats: Float64Array, thread: ThreadRuntime, hasRunLimit: boolean) {
     this.#stats = stats;
@@ -77,11 +84,12 @@ export class EventMeter {
     this.#stats[runningSince] = 0;
   }
 
-  /** After a handler. `served`: 1 if it was that of a message, and is done with it. */
-  account(startedAtMs: number, served: number): void {
+  /** After a handler. `served`: 1 if it was that of a message, and is done with it; `bytes`: see {@link recordService}. */
+  account(startedAtMs: number, served: number, bytes = -1): void {
     if (this.#untimed === 0) this.#untimedSinceMs = startedAtMs;
     this.#untimed++;
     this.#untimedServed += served;
+    this.#untimedBytes = bytes;
     if (this.#hasRunLimit || this.#eventMeanMs > shortEventMs || this.#untimed === eventsPerReading)
       this.settle();
   }
@@ -96,18 +104,24 @@ export class EventMeter {
     stats[events] = (stats[events] as number) + count;
     const eachMs = tookMs / count;
     this.#eventMeanMs += (eachMs - this.#eventMeanMs) / 16;
-    if (this.#untimedServed > 0) this.recordService(eachMs, this.#untimedServed);
+    if (this.#untimedServed > 0)
+      this.recordService(eachMs, this.#untimedServed, count === 1 ? this.#untimedBytes : -1);
     this.#untimed = 0;
     this.#untimedServed = 0;
   }
 
-  /** So many messages took so long each. */
-  recordService(tookMs: number, count: number): void {
+  /** So many messages took so long each. `bytes`: the size of the one; -1: it came by reference, or there were several. */
+  recordService(tookMs: number, count: number, bytes: number): void {
     const stats = this.#stats;
-    const mean = stats[serviceMeanMs] as number;
-    stats[serviceMeanMs] = mean === 0 ? tookMs : mean + (tookMs - mean) / 16;
+    this.#average(serviceMeanMs, tookMs);
+    if (bytes >= 0) this.#average(sizeMeanFloat(bytes), tookMs);
     const at = serviceHistogram + bucketOf(tookMs);
     stats[at] = (stats[at] as number) + count;
+  }
+
+  #average(at: number, tookMs: number): void {
+    const mean = this.#stats[at] as number;
+    this.#stats[at] = mean === 0 ? tookMs : mean + (tookMs - mean) / 16;
   }
 
   /** From acceptance to the end of its handler. */

@@ -222,7 +222,7 @@ export class Hosting {
       shared.keyed.endpoints.length === endpoints.length &&
       shared.keyed.endpoints.every(({ instanceId }, at) => instanceId === endpoints[at]?.instanceId);
     const keyed = isSame ? shared.keyed : undefined;
-    route.install(table.version, endpoints, this.#thread.random, keyed);
+    route.install(table.version, endpoints, this.#thread.random, () => this.#thread.time(), keyed);
     if (route.isByKey && route.version === table.version && route.keyed !== null)
       this.#keyed.set(msu, { version: table.version, keyed: route.keyed });
   }

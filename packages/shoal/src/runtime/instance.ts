@@ -207,8 +207,10 @@ export class Instance {
     if (message.deadlineAtMs <= startedAt) return this.endings.drop(message, lane, index, expired);
     if (this.keys !== null && this.#sendOn(this.keys, message, lane, index)) return;
     const port = this.ports[message.port] as LivePort;
+    let bytes = -1;
     if (lane !== null) {
-      this.#countBytesIn(portBytesFloat + 2 * message.port, lane.payloadBytes(index));
+      bytes = lane.payloadBytes(index);
+      this.#countBytesIn(portBytesFloat + 2 * message.port, bytes);
       try {
         message.payload = lane.payload(index, port.codec);
       } catch (error) {
@@ -236,7 +238,7 @@ export class Instance {
       this.meter.account(startedAt, 0);
       return this.#await(result as PromiseLike<unknown>, message, lane, index, startedAt);
     }
-    this.meter.account(startedAt, 1);
+    this.meter.account(startedAt, 1, bytes);
     this.meter.recordSojourn(message.enqueuedAtMs);
     this.#succeed(message, lane, index, port, result);
   }
@@ -301,7 +303,7 @@ export class Instance {
     /** False where the message has ended by its run limit, or with the instance. */
     const settle = (): boolean => {
       if (!this.#release(service)) return false;
-      this.meter.recordService(this.thread.tick() - startedAt, 1);
+      this.meter.recordService(this.thread.tick() - startedAt, 1, lane?.payloadBytes(index) ?? -1);
       this.thread.requestTurn();
       return true;
     };
@@ -329,7 +331,11 @@ export class Instance {
       const { runLimitMs } = this.graph;
       const { message, lane, index } = service;
       const error = new Error(`its handler was still awaited after ${runLimitMs} ms, its run limit`);
-      this.meter.recordService(nowMs - service.limitEndsAtMs + runLimitMs, 1);
+      this.meter.recordService(
+        nowMs - service.limitEndsAtMs + runLimitMs,
+        1,
+        lane?.payloadBytes(index) ?? -1,
+      );
       this.meter.recordSojourn(message.enqueuedAtMs);
       this.thread.reportError(this, 'run-limit', error);
       this.endings.fail(message, lane, index, runLimit, error);

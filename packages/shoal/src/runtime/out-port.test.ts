@@ -24,7 +24,7 @@ import {
   value,
 } from '../model/index.ts';
 import { doneCode, shedCode } from '../transport/index.ts';
-import { InstanceFloat } from './shared-block.ts';
+import { InstanceFloat, sizeMeanFloat } from './shared-block.ts';
 import { type ByHand, startByHand } from './test-support/by-hand.ts';
 
 const number = value<number>();
@@ -37,7 +37,7 @@ interface Taken {
 
 /** `source` sends, asks and publishes to `sink`, which says what it took. */
 function app(
-  taken: Taken[],
+  taken: { push(one: Taken): unknown },
   options: Partial<MsuOptions> = {},
   routing: RoutingPolicy = 'shortest-queue',
 ): App {
@@ -109,6 +109,73 @@ test('credit is the number of messages that are accepted before one is refused, 
     ),
     { numRuns: 60 },
   );
+});
+
+/** One byte and nine, encoded. */
+const short = 1;
+const long = 2 ** 40;
+
+test('work that waits counts by what messages of its size took there, whatever the mean', async () => {
+  const costMs = (payload: number): number => (payload === long ? 100 : 1);
+  const hand: ByHand = await startByHand(
+    app({ push: ({ payload }) => (hand.clock.nowMs += costMs(payload)) }, { queueMaxWorkMs: 250 }),
+    otherThread,
+  );
+  for (let i = 0; i < 20; i++) {
+    on(hand).send(short);
+    on(hand).send(long);
+    hand.run();
+  }
+  const mean = hand.instance('sink').stats[InstanceFloat.serviceMeanMs] as number;
+  assert.ok(mean > 20 && mean < 80, `${mean}`);
+  const acceptedOf = (payload: number): number => {
+    let accepted = 0;
+    while (on(hand).send(payload) === 'accepted') accepted++;
+    return accepted;
+  };
+  // Each may come while no more than the bound waits: after 0, 100 and 200 ms.
+  assert.equal(acceptedOf(long), 3);
+  hand.run();
+  assert.equal(acceptedOf(short), 251);
+  hand.run();
+  on(hand).send(long);
+  on(hand).send(long);
+  assert.equal(acceptedOf(short), 51);
+  hand.run();
+
+  // What runs has done some of its work.
+  const { stats } = hand.instance('sink');
+  for (let i = 0; i < 3; i++) on(hand).send(long);
+  assert.equal(on(hand).send(long), 'queue-full');
+  stats[InstanceFloat.runningSince] = hand.clock.nowMs;
+  hand.clock.nowMs += 40;
+  assert.equal(on(hand).send(long), 'queue-full');
+  hand.clock.nowMs += 20;
+  assert.equal(on(hand).send(long), 'accepted');
+  assert.equal(on(hand).send(long), 'queue-full');
+  hand.clock.nowMs += 1_000;
+  assert.equal(on(hand).send(long), 'queue-full', 'no more is done than the running one needed');
+});
+
+test('where work is bounded, the shorter queue is that with less work', async () => {
+  const taken: Taken[] = [];
+  const hand = await startByHand(app(taken, { queueMaxWorkMs: 1_000 }), [['source'], ['sink'], ['sink']]);
+  const [first, second] = [2, 3].map(instanceId) as [InstanceId, InstanceId];
+  for (const [at, id] of [
+    [1, first],
+    [2, second],
+  ] as const) {
+    const { stats } = hand.threads[at]!.instances.get(id)!;
+    stats[InstanceFloat.serviceMeanMs] = 50;
+    stats[sizeMeanFloat(1)] = 1;
+    stats[sizeMeanFloat(9)] = 100;
+  }
+  on(hand).send(long, { to: first });
+  for (let i = 0; i < 5; i++) on(hand).send(short, { to: second });
+  for (let i = 0; i < 90; i++) on(hand).send(short);
+  hand.run();
+  const count = (id: InstanceId): number => taken.filter(({ instance }) => instance === id).length;
+  assert.deepEqual([count(first), count(second)], [1, 95]);
 });
 
 for (const [where, placement] of [
@@ -207,14 +274,24 @@ test('a delayed publication is one message until it is due; then it goes to whoe
   await pass(hand, 19);
   assert.deepEqual([taken.length, stats[InstanceFloat.localAccepted]], [0, 2]);
   const route = [...hand.threads[0]!.routes.values()].find(({ edge }) => edge.routing === 'all')!;
-  route.install(2, route.endpoints.slice(1), () => 0);
+  route.install(
+    2,
+    route.endpoints.slice(1),
+    () => 0,
+    () => 0,
+  );
   await pass(hand, 1);
   assert.deepEqual(
     taken.map(({ instance, payload }) => [instance, payload]),
     [[3, 1]],
   );
   assert.equal(stats[InstanceFloat.localEnds + doneCode], 1);
-  route.install(3, [], () => 0);
+  route.install(
+    3,
+    [],
+    () => 0,
+    () => 0,
+  );
   await pass(hand, 10);
   assert.equal(stats[InstanceFloat.localEnds + shedCode('undeliverable')], 1);
   assert.equal(taken.length, 1);

@@ -50,7 +50,7 @@ export class LiveSendPort implements SendPort<unknown> {
   }
 
   credit(): number {
-    return creditOfRoute(this.#route);
+    return creditOfRoute(this.#route, this.#instance.thread.time());
   }
 
   /** After a refusal never at once: whoever tries again in a loop must let others of its thread run. */
@@ -70,7 +70,11 @@ export class LiveSendPort implements SendPort<unknown> {
 
   #hasRoom(refusedBy: InstanceId | null): boolean {
     const endpoint = this.#route.endpoints.find(({ instanceId }) => instanceId === refusedBy);
-    return (endpoint === undefined ? this.credit() : creditOf(this.#route, endpoint)) > 0;
+    return (
+      (endpoint === undefined
+        ? this.credit()
+        : creditOf(this.#route, endpoint, this.#instance.thread.time())) > 0
+    );
   }
 }
 
@@ -112,6 +116,7 @@ export class LiveRequestPort implements RequestPort<unknown, unknown> {
   }
 
   credit(): number {
-    return Math.min(this.#instance.outbox.requestCredit(), creditOfRoute(this.#route));
+    const { outbox, thread } = this.#instance;
+    return Math.min(outbox.requestCredit(), creditOfRoute(this.#route, thread.time()));
   }
 }

@@ -143,9 +143,9 @@ export class Outbox {
     kind: EnvelopeKind,
     correlation: number,
   ): Acceptance {
-    if (queueRoom(route, endpoint) <= 0) return this.#refuse('queue-full', endpoint);
     const thread = this.#thread;
     const now = thread.time();
+    if (queueRoom(route, endpoint, now) <= 0) return this.#refuse('queue-full', endpoint);
     const id = thread.nextMessageId();
     if (kind === EnvelopeKind.request) this.#pending.identify(correlation, id);
     const { local } = endpoint;

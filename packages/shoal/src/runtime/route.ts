@@ -13,6 +13,7 @@ import {
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { type Codec, createCodec, type Envelope, routedToFormer } from '../wire/index.ts';
+import { queuedWorkMs } from './credit.ts';
 import type { Instance } from './instance.ts';
 import {
   createRouter,
@@ -100,11 +101,15 @@ export class Route {
     return this.#router?.keyed ?? null;
   }
 
-  /** Replaces the table. An older version is ignored. `keyed`: of a route with the same table. */
+  /**
+   * Replaces the table. An older version is ignored. `nowMs`: the clock of the thread; `keyed`: of a route with the same
+   * table.
+   */
   install(
     version: number,
     endpoints: readonly LiveEndpoint[],
     random: () => number,
+    nowMs: () => number,
     keyed?: KeyedRouting,
   ): void {
     if (version < this.version) return;
@@ -112,7 +117,7 @@ export class Route {
     this.endpoints = endpoints;
     this.#router = createRouter(
       this.edge.routing,
-      endpoints.map(routerEndpoint),
+      endpoints.map((endpoint) => routerEndpoint(this, endpoint, nowMs)),
       random,
       this.#context,
       this.#router ?? undefined,
@@ -159,14 +164,21 @@ interface MutableContext extends RouterContext {
   provenanceLength: number;
 }
 
-function routerEndpoint(endpoint: LiveEndpoint): RouterEndpoint {
+/** Least work of a message, where none was measured: a queue that holds something is not idle. */
+const leastWorkMs = 0.001;
+
+function routerEndpoint(route: Route, endpoint: LiveEndpoint, nowMs: () => number): RouterEndpoint {
   return {
     instanceId: endpoint.instanceId,
     machine: thisMachine,
     isLocalProcess: true,
     weight: endpoint.weight,
     isDraining: endpoint.isDraining,
-    queueLength: endpoint.queueLength,
+    // Where work is bounded, the shorter queue is that with less work.
+    queueLength:
+      route.queueMaxWorkMs === 0
+        ? endpoint.queueLength
+        : () => Math.max(queuedWorkMs(endpoint, nowMs()), endpoint.queueLength() * leastWorkMs),
     ...(endpoint.keys === null ? {} : { keys: endpoint.keys }),
   };
 }

@@ -125,8 +125,17 @@ export const countersFloat: number = scalars + 19;
 export const resourcesFloat: number = countersFloat + countersMax;
 export const serviceHistogramFloat: number = resourcesFloat + resourcesMax;
 export const sojournHistogramFloat: number = serviceHistogramFloat + histogramBuckets;
+/** Classes of payloads from other threads by their size, each twice as large as the one before. */
+const sizeClasses = 28;
+/** Exponentially weighted mean of the service time of each class, weight 1/16; 0: none of them has been served. */
+const sizeMeansFloat: number = sojournHistogramFloat + histogramBuckets;
 /** Bytes received and bytes sent, for each in-port and then for each out-port of the type. */
-export const portBytesFloat: number = sojournHistogramFloat + histogramBuckets;
+export const portBytesFloat: number = sizeMeansFloat + sizeClasses;
+
+/** Where the mean service time of payloads of about so many bytes is. */
+export function sizeMeanFloat(bytes: number): number {
+  return sizeMeansFloat + Math.min(32 - Math.clz32(bytes), sizeClasses - 1);
+}
 
 export function createInstanceBlock(msu: GraphMsu): SharedArrayBuffer {
   return new SharedArrayBuffer((portBytesFloat + 2 * (msu.in.length + msu.out.length)) * 8);

@@ -263,15 +263,22 @@ export class LaneWriter extends LaneView {
     return !this.live(this.#head).some((slot) => this.tag(slot) === tag);
   }
 
-  /** Flow key and index of every message that has not ended, oldest first. */
-  eachPending(visit: (flowKey: number, index: number) => void): void {
-    const keyAt = (slot: number): number => this.floats[(this.slotBase(slot) >>> 3) + flowKeyFloat] as number;
+  /** Flow key, index and size of the payload of every message that has not ended, oldest first. */
+  eachPending(visit: (flowKey: number, index: number, bytes: number) => void): void {
+    const visitSlot = (slot: number, index: number): void => {
+      const base = this.slotBase(slot);
+      visit(
+        this.floats[(base >>> 3) + flowKeyFloat] as number,
+        index,
+        this.words[(base >>> 2) + lengthWord] as number,
+      );
+    };
     if (!this.memory.isOrdered) {
-      for (const slot of this.live(this.#head)) visit(keyAt(slot), (this.tag(slot) - 1) & indexMask);
+      for (const slot of this.live(this.#head)) visitSlot(slot, (this.tag(slot) - 1) & indexMask);
       return;
     }
     for (let index = this.#loadEnded(); index !== this.#head; index = (index + 1) & indexMask)
-      visit(keyAt(index), index);
+      visitSlot(index, index);
   }
 
   /** Messages that fit now. */

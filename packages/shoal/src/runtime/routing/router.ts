@@ -11,7 +11,7 @@ export interface RouterEndpoint {
   readonly weight: number;
   /** Gets nothing new: only keys that it holds, and messages of chains that name or have met it. */
   readonly isDraining: boolean;
-  /** Messages waiting or in service, as far as the sender knows; 0: idle. Called on the hot path. */
+  /** Messages waiting or in service, or milliseconds of their work, as far as the sender knows; 0: idle. Called on the hot path. */
   queueLength(): number;
   /** Absent: its type keeps no states by key. */
   readonly keys?: EndpointKeys;

@@ -125,7 +125,12 @@ export async function startByHand(
     };
     for (const route of thread.routes.values()) {
       const receivers = instances.filter((instance) => instance.graph.name === route.edge.toMsu);
-      route.install(1, receivers.map(endpointOf), () => 0.5);
+      route.install(
+        1,
+        receivers.map(endpointOf),
+        () => 0.5,
+        () => thread.time(),
+      );
     }
     for (const instance of here) thread.add(instance);
   }
