@@ -19,10 +19,9 @@ export interface WebSettings {
   /** `SHOAL_WEB_SEARCH_QUEUE_MAX`: searches waiting at one instance; further ones are refused. Default 64. */
   readonly searchQueueMax: number;
   /**
-   * `SHOAL_WEB_SEARCH_QUEUE_MAX_MS`: a search that would wait longer at its instance, by what searches of texts as long
-   * as those before it took there, is refused at once: its client learns in a millisecond, instead of waiting in vain. Two
-   * thirds of the deadline leave time for the search itself, and for some that take longer than others of their length.
-   * Default 600.
+   * `SHOAL_WEB_SEARCH_QUEUE_MAX_MS`: a search that would not be done by then at its instance, by what searches of texts of
+   * such lengths took there, is refused at once: its client learns in a millisecond, instead of waiting in vain. Two thirds
+   * of the deadline leave time for some that take longer than others of their length. Default 600.
    */
   readonly searchQueueMaxMs: number;
   /** `SHOAL_WEB_RETRY_AFTER_SECONDS`. Default 1. */

@@ -126,8 +126,9 @@ export interface MsuOptions {
   /**
    * Work the queue of one instance may hold, in milliseconds of measured service time; 0: as the deployment's limit of
    * the same name says. A message from another thread counts as what those of about its size took, one from the same
-   * thread as the mean of all; and of several instances the one with less work gets the next (`shortest-queue`). What comes beyond it is refused `queue-full`, but one message may wait behind another however
-   * long that takes. Default 0.
+   * thread as the mean of all; and of several instances the one with less work gets the next (`shortest-queue`). A message
+   * with which it would be more is refused `queue-full`, so a cheap one is taken where an expensive one is not; but one may
+   * wait behind another however long that takes. Default 0.
    */
   readonly queueMaxWorkMs?: number;
   /** Names of the machines that may host it. Default: all. */

@@ -25,18 +25,33 @@ export function queuedWorkMs({ stats, writer, queueLength }: LiveEndpoint, nowMs
 }
 
 /**
- * Messages that the bounds of the receiving type leave room for; not positive: there are too many. What others have sent
- * meanwhile shows when the receiver has looked.
+ * Whether a message of so many bytes (-1: by reference) may be added to the work of an instance. One may always wait behind
+ * another: that may have been replied to and only seem to be there, and an idle instance must not refuse.
  */
-export function queueRoom(route: Route, endpoint: LiveEndpoint, nowMs: number): number {
-  const { queueMaxMessages, queueMaxWorkMs } = route;
-  const room = queueMaxMessages === 0 ? Number.POSITIVE_INFINITY : queueMaxMessages - endpoint.queueLength();
-  if (queueMaxWorkMs === 0) return room;
-  // So many that none waits longer than the bound, by the measured mean service time there. One may always wait behind
-  // another: that may have been replied to and only seem to be there, and an idle instance must not refuse.
-  const leftMs = queueMaxWorkMs - queuedWorkMs(endpoint, nowMs);
+export function admitsWork(route: Route, endpoint: LiveEndpoint, nowMs: number, bytes: number): boolean {
+  if (endpoint.queueLength() <= 1) return true;
+  const { stats } = endpoint;
+  const ownMs =
+    (bytes < 0 ? 0 : (stats[sizeMeanFloat(bytes)] as number)) ||
+    (stats[InstanceFloat.serviceMeanMs] as number);
+  return queuedWorkMs(endpoint, nowMs) + ownMs <= route.queueMaxWorkMs;
+}
+
+/** Messages that their bounded number leaves room for; not positive: there are too many. */
+export function messageRoom({ queueMaxMessages }: Route, endpoint: LiveEndpoint): number {
+  return queueMaxMessages === 0 ? Number.POSITIVE_INFINITY : queueMaxMessages - endpoint.queueLength();
+}
+
+/**
+ * Messages that the bounds of the receiving type leave room for, of those that take what most take there. What others have
+ * sent meanwhile shows when the receiver has looked.
+ */
+function queueRoom(route: Route, endpoint: LiveEndpoint, nowMs: number): number {
+  const room = messageRoom(route, endpoint);
+  if (route.queueMaxWorkMs === 0) return room;
+  const leftMs = route.queueMaxWorkMs - queuedWorkMs(endpoint, nowMs);
   const meanMs = endpoint.stats[InstanceFloat.serviceMeanMs] as number;
-  const byWork = leftMs < 0 ? 0 : meanMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(leftMs / meanMs) + 1;
+  const byWork = meanMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(leftMs / meanMs);
   return Math.min(room, Math.max(byWork, 2 - endpoint.queueLength()));
 }
 

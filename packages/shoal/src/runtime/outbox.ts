@@ -13,7 +13,7 @@ import {
 } from '../model/index.ts';
 import { doneCode, type LaneWriter, shedCode } from '../transport/index.ts';
 import { Envelope, EnvelopeKind } from '../wire/index.ts';
-import { queueRoom } from './credit.ts';
+import { admitsWork, messageRoom } from './credit.ts';
 import type { DueEntry } from './due-heap.ts';
 import type { Instance } from './instance.ts';
 import { type OnReply, type PendingRequest, PendingRequests } from './pending-requests.ts';
@@ -145,7 +145,8 @@ export class Outbox {
   ): Acceptance {
     const thread = this.#thread;
     const now = thread.time();
-    if (queueRoom(route, endpoint, now) <= 0) return this.#refuse('queue-full', endpoint);
+    if (messageRoom(route, endpoint) <= 0) return this.#refuse('queue-full', endpoint);
+    const isWorkBounded = route.queueMaxWorkMs > 0;
     const id = thread.nextMessageId();
     if (kind === EnvelopeKind.request) this.#pending.identify(correlation, id);
     const { local } = endpoint;
@@ -175,6 +176,7 @@ export class Outbox {
     }
     if (local !== null) {
       envelope.payload = payload;
+      if (isWorkBounded && !admitsWork(route, endpoint, now, -1)) return this.#refuse('queue-full', endpoint);
       if (thread.serveAtOnce(local, envelope, this.#instance)) return 'accepted';
       if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
@@ -183,7 +185,8 @@ export class Outbox {
       return 'accepted';
     }
     const writer = endpoint.writer as LaneWriter;
-    const written = writer.write(envelope, route.codec, payload);
+    const admits = isWorkBounded ? (bytes: number): boolean => admitsWork(route, endpoint, now, bytes) : null;
+    const written = writer.write(envelope, route.codec, payload, 0, admits);
     if (written !== 'accepted') return this.#refuse(written, endpoint);
     const sentBytes = route.bytesFloat + 1;
     this.#stats[sentBytes] = (this.#stats[sentBytes] as number) + writer.writtenBytes;

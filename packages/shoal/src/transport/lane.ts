@@ -288,9 +288,16 @@ export class LaneWriter extends LaneView {
 
   /**
    * Accepts a message, or says why not. `reserve` slots are left free (for what must always fit: error notices
-   * leave room for replies). Throws what the codec throws for a value of the wrong shape.
+   * leave room for replies). `admits`: whether a payload of so many bytes may come; if not, `queue-full`. Throws what the
+   * codec throws for a value of the wrong shape.
    */
-  write(header: Envelope, codec: Codec | null, payload: unknown, reserve = 0): WriteResult {
+  write(
+    header: Envelope,
+    codec: Codec | null,
+    payload: unknown,
+    reserve = 0,
+    admits: ((bytes: number) => boolean) | null = null,
+  ): WriteResult {
     const head = this.#head;
     const max = this.memory.maxMessages - reserve;
     if (((head - this.#ended) & indexMask) >= max) {
@@ -309,12 +316,13 @@ export class LaneWriter extends LaneView {
       if (length < 0) {
         const packed = this.#pack(codec, payload);
         if (packed === null) return 'too-large';
+        if (admits !== null && !admits(packed.length)) return 'queue-full';
         spill = this.#reserveSpill(packed.length);
         if (spill < 0) return 'queue-full';
         length = packed.length;
         packed.copy(this.payloads.bytes, this.spillOffset + spill);
         spillHead = this.#spillHead - length;
-      }
+      } else if (admits !== null && !admits(length)) return 'queue-full';
     }
     this.#spillStart[slot] = spillHead;
     const f = base >>> 3;
