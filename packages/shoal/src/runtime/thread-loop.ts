@@ -7,7 +7,7 @@ import { nextTick } from 'node:process';
 import type { Clock } from '../model/index.ts';
 import { openLoopBell, Waits } from './bell.ts';
 import { ThreadWord } from './shared-block.ts';
-import type { ThreadRuntime } from './thread-runtime.ts';
+import { quietMs, type ThreadRuntime } from './thread-runtime.ts';
 
 /** A parked thread goes through its event loop this often, for what user code or Node left there. */
 const parkMaxMs = 250;
@@ -24,11 +24,6 @@ const spinInLoopMaxMs = 0.01;
  */
 const waitsWithoutSpinMax = 64;
 
-/**
- * A turn that is wanted after so long without one follows the callback that wants it, instead of waiting for the end of
- * the event loop's round.
- */
-const quietMs = 0.05;
 /** Turns in a row that follow their callbacks: code that has always more to do must not keep the event loop from I/O. */
 const turnsAtOnceMax = 16;
 

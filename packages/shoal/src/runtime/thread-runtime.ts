@@ -26,8 +26,8 @@ import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 const expiryPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
-/** Messages come in a lull where nothing was served for so long. */
-const quietMs = 0.05;
+/** A thread that has served nothing for so long is in a lull: what comes is served at once, and not with what comes after. */
+export const quietMs = 0.05;
 /** Messages that one that is served at once may lead to, one by another, before the rest waits for a turn. */
 const chainedMax = 7;
 /** Events a batch may hold before its bells are rung. */

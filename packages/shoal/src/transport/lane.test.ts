@@ -233,6 +233,28 @@ test('a payload that its codec refuses leaves the lane as it was', () => {
   assert.deepEqual(reader.payload(reader.take(new Envelope()), codec), payload(1, 1_000));
 });
 
+test('a payload that is not admitted, for its size, leaves the lane as it was', () => {
+  const memory = createLaneMemory(small);
+  const writer = new LaneWriter(memory);
+  for (const length of [20, 2_000]) {
+    for (let i = 0; i < 10; i++) {
+      const asked: number[] = [];
+      const refuse = (bytes: number): boolean => {
+        asked.push(bytes);
+        return false;
+      };
+      assert.equal(writer.write(header(i), codec, payload(i, length), 0, refuse), 'queue-full');
+      assert.deepEqual(asked, [length]);
+    }
+  }
+  assert.equal(writer.pending(), 0);
+  assert.equal(
+    writer.write(header(1), codec, payload(1, 2_000), 0, () => true),
+    'accepted',
+  );
+  assert.equal(writer.write(header(2), codec, payload(2, 2_000)), 'accepted');
+});
+
 test('ranks: fifo by time, priority by time less a second a step, edf by deadline or an implied one', () => {
   assert.equal(rankOf('fifo', 50, 9, 3), 50);
   assert.ok(rankOf('priority', 1_500, 1, 0) < rankOf('priority', 600, 0, 0));
