@@ -344,7 +344,7 @@ export class Instance {
 
   #hold(service: InService): InService {
     this.#inService.add(service);
-    this.thread.noteMayExpire();
+    this.thread.noteExpiry(service.limitEndsAtMs);
     this.#setInProgress(this.inProgress + 1);
     return service;
   }
@@ -492,14 +492,16 @@ export class Instance {
     return this.outbox.pendingRequests > 0 || (this.inProgress > 0 && this.graph.runLimitMs > 0);
   }
 
-  /** Ends what has waited too long. */
-  expire(nowMs: number): void {
+  /** Ends what has waited too long. Answers when the next of those that wait has. */
+  expire(nowMs: number): number {
     this.#endAwaited(nowMs);
-    for (const request of this.outbox.takeExpired(nowMs)) {
-      this.#runCallback(request.onReply, { outcome: 'timeout' }, request.cause);
-    }
+    const expired = this.outbox.takeExpired(nowMs);
+    let nextMs = this.outbox.expiryAtMs;
+    for (const { limitEndsAtMs } of this.#inService) nextMs = Math.min(nextMs, limitEndsAtMs);
+    for (const { onReply, cause } of expired) this.#runCallback(onReply, { outcome: 'timeout' }, cause);
     this.meter.end();
     this.meter.settle();
+    return nextMs;
   }
 
   // ── the edges of its life ────────────────────────────────────────────────────────────────────────────────

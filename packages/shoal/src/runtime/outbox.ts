@@ -71,6 +71,11 @@ export class Outbox {
     return this.#pending.remove(correlation, messageId);
   }
 
+  /** When the next one had waited too long, as of the last {@link takeExpired}. */
+  get expiryAtMs(): number {
+    return this.#pending.nextExpiryMs;
+  }
+
   /** Takes the requests that have waited too long. */
   takeExpired(nowMs: number): PendingRequest[] {
     return this.#pending.expire(nowMs);
@@ -250,7 +255,7 @@ export class Outbox {
     const expiresAtMs =
       route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
     const correlation = this.#pending.add({ onReply, cause, route }, expiresAtMs);
-    this.#thread.noteMayExpire();
+    this.#thread.noteExpiry(expiresAtMs);
     let accepted: Acceptance;
     if (correlation === 0) {
       accepted = this.#refuse('too-many-requests');

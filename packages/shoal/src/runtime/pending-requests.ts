@@ -25,6 +25,8 @@ export class PendingRequests {
   readonly #expiresAtMs: Float64Array;
   readonly #free: Int32Array;
   #freeCount: number;
+  /** When the first of those that {@link expire} has left expires; `Infinity`: there is none. */
+  nextExpiryMs: number = Number.POSITIVE_INFINITY;
 
   constructor(max: number) {
     this.max = max;
@@ -76,10 +78,15 @@ export class PendingRequests {
 
   /** Removes what has expired. */
   expire(nowMs: number): PendingRequest[] {
+    this.nextExpiryMs = Number.POSITIVE_INFINITY;
     if (this.#freeCount === this.max) return [];
     const expired: PendingRequest[] = [];
     for (let slot = 0; slot < this.max; slot++) {
-      if ((this.#expiresAtMs[slot] as number) > nowMs) continue;
+      const expiresAtMs = this.#expiresAtMs[slot] as number;
+      if (expiresAtMs > nowMs) {
+        if (expiresAtMs < this.nextExpiryMs) this.nextExpiryMs = expiresAtMs;
+        continue;
+      }
       const request = this.#release(slot);
       if (request !== null) expired.push(request);
     }

@@ -239,7 +239,7 @@ test('what is served at once and awaited may expire: the thread wakes for it', a
     ask: (hands: ByHand) =>
       hands.out<RequestPort<number, number>>('source', 'ask').ask(1, ({ outcome }) => outcomes.push(outcome)),
   };
-  for (const begin of Object.values(sendings)) {
+  for (const [name, begin] of Object.entries(sendings)) {
     const hands = await startByHand(defineApp({ name: 'slow', msus: [source, slow], edges }), [
       ['source', 'slow'],
     ]);
@@ -251,12 +251,49 @@ test('what is served at once and awaited may expire: the thread wakes for it', a
     begin(hands);
     assert.equal(hands.instance('slow').inProgress, 1, 'served at once');
     assert.ok(turnsWanted > 0);
-    assert.ok(thread.nextDueAtMs() <= hands.clock.nowMs + 10);
+    const limits = { take: 50, ask: 20 };
+    assert.equal(thread.nextDueAtMs(), hands.clock.nowMs + limits[name as keyof typeof limits]);
     hands.clock.nowMs += 60;
     runTurns(hands);
     assert.equal(hands.instance('slow').inProgress, 0, 'ended by its run limit');
   }
   assert.deepEqual(outcomes, ['timeout']);
+});
+
+test('what is served at once rings for what it sends, and needs no turn for that', async () => {
+  const there = defineMsu({
+    name: 'there',
+    in: { take: receives(number) },
+    create: () => ({ take: () => {} }),
+  });
+  const here = defineMsu({
+    name: 'here',
+    in: { take: receives(number) },
+    out: { on: sends(number) },
+    create: ({ out }) => ({ take: (payload) => void out.on.send(payload) }),
+  });
+  const source = defineMsu({ name: 'source', out: { take: sends(number) }, create: () => ({}) });
+  const edges = [connect(source.out.take, here.in.take), connect(here.out.on, there.in.take)];
+  const hands = await startByHand(defineApp({ name: 'rings', msus: [source, here, there], edges }), [
+    ['source', 'here'],
+    ['there'],
+  ]);
+  runTurns(hands);
+  const [near, far] = hands.threads;
+  let turnsWanted = 0;
+  near!.onTurnWanted = () => turnsWanted++;
+  const bell = far!.block.words[ThreadWord.bell] as number;
+
+  hands.clock.nowMs += 1;
+  send(hands, 'take', 1);
+  assert.equal(far!.block.words[ThreadWord.bell], bell + 1);
+  assert.equal(turnsWanted, 0);
+
+  send(hands, 'take', 2);
+  assert.equal(far!.block.words[ThreadWord.bell], bell + 1, 'it waits for its turn');
+  assert.equal(turnsWanted, 1);
+  runTurns(hands);
+  assert.equal(far!.block.words[ThreadWord.bell], bell + 2);
 });
 
 test('one send does not have messages served for ever', async () => {
@@ -375,14 +412,22 @@ test('a thread wakes for what is due, and for what may expire only while somethi
   assert.equal(thread.nextDueAtMs(), Number.POSITIVE_INFINITY);
 
   const outcomes: string[] = [];
-  const askedAt = hands.clock.nowMs;
-  hands.out<RequestPort<number, number>>('source', 'ask').ask(1, ({ outcome }) => outcomes.push(outcome));
+  const ask = (): void =>
+    hands.out<RequestPort<number, number>>('source', 'ask').ask(1, ({ outcome }) => outcomes.push(outcome));
+  ask();
+  const expiresAt = hands.clock.nowMs + 50;
   runTurns(hands);
-  while (outcomes.length === 0) {
-    assert.ok(thread.nextDueAtMs() <= hands.clock.nowMs + 10, 'it looks every 10 ms');
-    hands.clock.nowMs = thread.nextDueAtMs();
-    runTurns(hands);
-    assert.ok(hands.clock.nowMs < askedAt + 100);
-  }
+  assert.equal(thread.nextDueAtMs(), expiresAt);
+  hands.clock.nowMs += 1;
+  ask();
+  runTurns(hands);
+  assert.equal(thread.nextDueAtMs(), expiresAt, 'the first of both');
+  hands.clock.nowMs = expiresAt;
+  runTurns(hands);
   assert.deepEqual(outcomes, ['timeout']);
+  assert.equal(thread.nextDueAtMs(), expiresAt + 10, 'not for each that follows closely');
+  hands.clock.nowMs += 10;
+  runTurns(hands);
+  assert.deepEqual(outcomes, ['timeout', 'timeout']);
+  assert.equal(thread.nextDueAtMs(), Number.POSITIVE_INFINITY);
 });

@@ -24,6 +24,8 @@ import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 
 /** Between two looks for requests that have timed out, and for what is awaited too long: they end at most so much late. */
 const expiryPeriodMs = 10;
+/** Between two looks at the lanes that no bell has asked for, where there are turns. */
+const lookPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
 /** A thread that has served nothing for so long is in a lull: what comes is served at once, and not with what comes after. */
@@ -81,8 +83,8 @@ export class ThreadRuntime {
   #list: readonly Instance[] = [];
   /** Those with something in their inboxes, and perhaps others: only they are asked what comes next. */
   readonly #ready: Instance[] = [];
-  /** Something may expire, or might have when it was last looked at. */
-  #mayExpire = false;
+  /** Nothing expires before this; what would have may have ended meanwhile. `Infinity`: nothing does. */
+  #expiryAtMs = Number.POSITIVE_INFINITY;
   #phase: Phase = Phase.idle;
   /** When a turn, or what was served at once, ended last. */
   #servedAtMs = 0;
@@ -98,7 +100,9 @@ export class ThreadRuntime {
   #sinceRing = 0;
   /** What is picked may go on while its next event ranks no later than this: no other instance can have an earlier one. */
   #othersRank = 0;
+  /** No look for what has expired before this, and none at all lanes. */
   #nextExpiryMs = 0;
+  #nextLookMs = 0;
   /** The bell as it was before the lanes were last looked at; -1: look, whatever the bell says. */
   #bellPolled = -1;
 
@@ -201,17 +205,18 @@ export class ThreadRuntime {
     this.#ready.push(instance);
   }
 
-  /** An instance begins to wait for something that may expire: it is asked from time to time. */
-  noteMayExpire(): void {
-    if (this.#mayExpire) return;
-    this.#mayExpire = true;
+  /** An instance begins to wait for something that expires then. */
+  noteExpiry(atMs: number): void {
+    if (atMs >= this.#expiryAtMs) return;
+    this.#expiryAtMs = atMs;
     this.requestTurn();
   }
 
   /** Marks a bell to be rung with the next batch. */
   ring(bell: Int32Array): void {
     if (!this.#dirtyBells.includes(bell)) this.#dirtyBells.push(bell);
-    this.requestTurn();
+    // What is served at once is followed by the rings for what it has sent.
+    if (this.#phase !== Phase.atOnce) this.requestTurn();
   }
 
   /** Called after each event: a batch is short in time and in events. */
@@ -246,10 +251,10 @@ export class ThreadRuntime {
     this.#wantsTurn = false;
     instance.meter.accepted();
     try {
-      instance.serve(message);
+      this.#serve(instance, message);
       for (let next = this.#next; next !== null; next = this.#next) {
         this.#next = null;
-        next.serve(this.#nextMessage as Envelope);
+        this.#serve(next, this.#nextMessage as Envelope);
       }
     } finally {
       this.#next = null;
@@ -259,6 +264,12 @@ export class ThreadRuntime {
     }
     if (this.#wantsTurn) this.onTurnWanted();
     return true;
+  }
+
+  /** In a lull little comes that might go with what it sends: the rings follow at once. */
+  #serve(instance: Instance, message: Envelope): void {
+    instance.serve(message);
+    if (this.#dirtyBells.length > 0) this.#ringBells();
   }
 
   /** Has a message served when the handler that sends it has returned. */
@@ -277,14 +288,15 @@ export class ThreadRuntime {
     const startedAt = this.tick();
     this.#floats[ThreadFloat.beatAt] = startedAt;
     if (this.#dueAtMs <= startedAt) this.#runDue(startedAt);
-    const isExpiryDue = startedAt >= this.#nextExpiryMs;
-    if (isExpiryDue) this.#expire(startedAt);
+    const isLookDue = startedAt >= this.#nextLookMs;
+    if (isLookDue) this.#nextLookMs = startedAt + lookPeriodMs;
+    if (this.#expiryAtMs <= startedAt && this.#nextExpiryMs <= startedAt) this.#expire(startedAt);
     const endsAt = startedAt + this.limits.turnMaxMs;
     const eventsMax = this.limits.turnMaxEvents;
     const scheduling = this.#scheduling;
     let events = 0;
     let hasMore = true;
-    this.#poll(isExpiryDue);
+    this.#poll(isLookDue);
     while (events < eventsMax && this.nowMs < endsAt) {
       let instance = this.#pick();
       if (instance === null) {
@@ -314,7 +326,7 @@ export class ThreadRuntime {
 
   /**
    * Looks at the lanes if the bell has rung since, or `always`. Whoever writes to a lane rings, unless it dies in
-   * between: so they are looked at regardless once in {@link expiryPeriodMs}. Answers whether it has looked.
+   * between: so turns look at them regardless once in {@link lookPeriodMs}. Answers whether it has looked.
    */
   #poll(always: boolean): boolean {
     // A plain read costs a tenth of an atomic one, and misses nothing: a wait begins with an atomic one from before the turn.
@@ -368,13 +380,13 @@ export class ThreadRuntime {
 
   #expire(nowMs: number): void {
     this.#nextExpiryMs = nowMs + expiryPeriodMs;
-    if (!this.#mayExpire) return;
-    for (const instance of this.#list) if (instance.mayExpire) instance.expire(nowMs);
-    this.#mayExpire = this.#list.some(({ mayExpire }) => mayExpire);
+    // What begins to wait meanwhile is noted.
+    this.#expiryAtMs = Number.POSITIVE_INFINITY;
+    for (const instance of this.#list) if (instance.mayExpire) this.noteExpiry(instance.expire(nowMs));
   }
 
   /** When the next turn is due even if no bell rings: milliseconds of the clock; `Infinity`: never. */
   nextDueAtMs(): number {
-    return this.#mayExpire ? Math.min(this.#dueAtMs, this.#nextExpiryMs) : this.#dueAtMs;
+    return Math.min(this.#dueAtMs, Math.max(this.#expiryAtMs, this.#nextExpiryMs));
   }
 }
