@@ -3,7 +3,8 @@
  * them. Drivers (`thread-loop.ts`) decide when a turn is due.
  *
  * I1. A turn ends after `turnMaxEvents` events or `turnMaxMs`, whatever waits, so that I/O is served.
- * I2. Bells are rung for what was sent before the thread waits, and at the latest `ringDelayMs` after sending.
+ * I2. Bells are rung for what was sent before the thread waits, and at the latest `ringDelayMs` after sending, or when the
+ *     handler that was running then has returned.
  */
 import {
   type Clock,
@@ -24,7 +25,7 @@ import { type ThreadBlock, ThreadFloat, ThreadWord } from './shared-block.ts';
 
 /** Between two looks for requests that have timed out, and for what is awaited too long: they end at most so much late. */
 const expiryPeriodMs = 10;
-/** Between two looks at the lanes that no bell has asked for, where there are turns. */
+/** Between two looks at the lanes that no bell has asked for, while there are turns. */
 const lookPeriodMs = 10;
 /** A bell waits at most this long for company, so that a batch is one notification. */
 const ringDelayMs = 0.05;
@@ -100,8 +101,9 @@ export class ThreadRuntime {
   #sinceRing = 0;
   /** What is picked may go on while its next event ranks no later than this: no other instance can have an earlier one. */
   #othersRank = 0;
-  /** No look for what has expired before this, and none at all lanes. */
+  /** No look for what has expired before this. */
   #nextExpiryMs = 0;
+  /** The first turn after this looks at the lanes, whatever the bell says. */
   #nextLookMs = 0;
   /** The bell as it was before the lanes were last looked at; -1: look, whatever the bell says. */
   #bellPolled = -1;
