@@ -46,6 +46,11 @@ export class EventMeter {
     this.#hasRunLimit = hasRunLimit;
   }
 
+  /** The next event may last: others should not wait for its end. */
+  get mayBeLong(): boolean {
+    return this.#hasRunLimit || this.#eventMeanMs > shortEventMs;
+  }
+
   /** A message has come by reference. */
   accepted(): void {
     this.#stats[localAccepted] = (this.#stats[localAccepted] as number) + 1;
@@ -90,8 +95,7 @@ export class EventMeter {
     this.#untimed++;
     this.#untimedServed += served;
     this.#untimedBytes = bytes;
-    if (this.#hasRunLimit || this.#eventMeanMs > shortEventMs || this.#untimed === eventsPerReading)
-      this.settle();
+    if (this.mayBeLong || this.#untimed === eventsPerReading) this.settle();
   }
 
   /** Shares out the time since the clock was read; called when the thread goes on to something else, too. */

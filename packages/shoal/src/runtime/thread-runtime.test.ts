@@ -296,6 +296,52 @@ test('what is served at once rings for what it sends, and needs no turn for that
   assert.equal(far!.block.words[ThreadWord.bell], bell + 2);
 });
 
+test('who waits for a reply hears of it before an event that may be long', async () => {
+  const seen: number[] = [];
+  let hands: ByHand;
+  let bell = 0;
+  const server = (name: string, runLimitMs: number) =>
+    defineMsu({
+      name,
+      runLimitMs,
+      in: { answer: serves(number, number) },
+      create: () => ({
+        answer: (payload) => {
+          seen.push((hands.threads[0]!.block.words[ThreadWord.bell] as number) - bell);
+          return payload;
+        },
+      }),
+    });
+  const limited = server('limited', 1_000);
+  const free = server('free', 0);
+  const source = defineMsu({
+    name: 'source',
+    out: { limited: requests(number, number), free: requests(number, number) },
+    create: () => ({}),
+  });
+  const edges = [connect(source.out.limited, limited.in.answer), connect(source.out.free, free.in.answer)];
+  hands = await startByHand(defineApp({ name: 'heard', msus: [source, limited, free], edges }), [
+    ['source'],
+    ['limited', 'free'],
+  ]);
+  const [near, far] = hands.threads;
+  const ask = (port: string, times: number): void => {
+    for (let i = 0; i < times; i++) hands.out<RequestPort<number, number>>('source', port).ask(i, () => {});
+    while (near!.turn());
+    seen.length = 0;
+    bell = near!.block.words[ThreadWord.bell] as number;
+    while (far!.turn());
+    while (near!.turn());
+  };
+  ask('limited', 4);
+  assert.deepEqual(seen, [0, 1, 2, 3]);
+  // By and by they are known to be short: time stands still.
+  ask('free', 200);
+  assert.equal(seen[1], 1, 'at first it is taken to be long');
+  ask('free', 4);
+  assert.deepEqual(seen, [0, 0, 0, 0]);
+});
+
 test('one send does not have messages served for ever', async () => {
   const seen: string[] = [];
   const hands = await startPingPong(seen);

@@ -3,8 +3,8 @@
  * them. Drivers (`thread-loop.ts`) decide when a turn is due.
  *
  * I1. A turn ends after `turnMaxEvents` events or `turnMaxMs`, whatever waits, so that I/O is served.
- * I2. Bells are rung for what was sent before the thread waits, and at the latest `ringDelayMs` after sending, or when the
- *     handler that was running then has returned.
+ * I2. Bells are rung for what was sent before the thread waits, before an event that may be long, and at the latest
+ *     `ringDelayMs` after sending; what a handler sends, when it has returned.
  */
 import {
   type Clock,
@@ -310,6 +310,7 @@ export class ThreadRuntime {
         }
       }
       do {
+        if (this.#dirtyBells.length > 0 && instance.meter.mayBeLong) this.#ringBells();
         instance.runNext();
         events++;
         if (this.#dirtyBells.length > 0) this.#ringInBatches();
