@@ -50,8 +50,10 @@ async function until(what: string, isSo: () => boolean, maxMs = 30_000): Promise
 test('a benchmark that is told to stop leaves none of its servers and loads behind', async () => {
   const mark = `SHOAL_TEST_MARK=${process.pid}-${Date.now()}`;
   const [name, value] = mark.split('=') as [string, string];
-  const main = fileURLToPath(import.meta.resolve('./main.js'));
-  const bench = spawn(process.execPath, [main, 'overhead'], {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const main = fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
+  const flags = process.execArgv.filter((flag) => !flag.startsWith('--test'));
+  const bench = spawn(process.execPath, [...flags, main, 'overhead'], {
     stdio: 'ignore',
     env: { ...process.env, [name]: value },
   });

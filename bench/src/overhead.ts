@@ -48,35 +48,30 @@ const serverCores = '0';
 interface Sizes {
   /** Times that all servers are started. */
   readonly sets: number;
-  /** Rounds with each set. */
-  readonly rounds: { readonly objects: number; readonly mixed: number };
   readonly warmSeconds: number;
   /** The closed loops of all servers together, and a turn of one server. */
   readonly closedSeconds: number;
   readonly turnMs: number;
-  /** In the open loop ({@link OpenLoopOptions}). */
-  readonly open: Pick<OpenLoopOptions, 'turns' | 'turnMs' | 'warmMs' | 'ratePerSecond'>;
+  /** Rounds of the open loop with each set: in each, every server has a turn. */
+  readonly openRounds: { readonly objects: number; readonly mixed: number };
+  readonly open: Pick<OpenLoopOptions, 'turnMs' | 'warmMs' | 'ratePerSecond'>;
 }
 const fullSizes: Sizes = {
   sets: 6,
-  rounds: { objects: 2, mixed: 1 },
   warmSeconds: 20,
   closedSeconds: 12,
   turnMs: 500,
-  open: { turns: 2, turnMs: 8_000, warmMs: 3_000, ratePerSecond: 2_500 },
+  openRounds: { objects: 6, mixed: 2 },
+  open: { turnMs: 8_000, warmMs: 3_000, ratePerSecond: 2_500 },
 };
 const tinySizes: Sizes = {
   sets: 1,
-  rounds: { objects: 1, mixed: 1 },
   warmSeconds: 0,
   closedSeconds: 2,
   turnMs: 200,
-  open: { turns: 1, turnMs: 2_000, warmMs: 1_000, ratePerSecond: 200 },
+  openRounds: { objects: 1, mixed: 1 },
+  open: { turnMs: 2_000, warmMs: 1_000, ratePerSecond: 200 },
 };
-
-interface Figures extends OpenFigures {
-  readonly perSecond: number;
-}
 
 /** One core, or all but the server's. */
 function loadCores(): string {
@@ -94,7 +89,14 @@ const orders: readonly (readonly System[])[] = systems.flatMap((first) =>
 );
 
 type Servers = Readonly<Record<System, BenchServer>>;
-type Round = Readonly<Record<System, Figures>>;
+/** One round: a figure of each server. */
+type Round<T> = Readonly<Record<System, T>>;
+/** What was measured with one kind of load. */
+interface Measured {
+  /** Requests that each server answers in a second of a closed loop. */
+  readonly closed: Round<number>[];
+  readonly open: Round<OpenFigures>[];
+}
 
 /** Lets a server run for as long as something is done with it. */
 async function resumed<T>(server: BenchServer, run: () => Promise<T>): Promise<T> {
@@ -126,7 +128,7 @@ async function closedLoops(
   order: readonly System[],
   sizes: Sizes,
   objectOnly: boolean,
-): Promise<Record<System, number>> {
+): Promise<Round<number>> {
   const options = { cores: loadCores(), seconds: sizes.closedSeconds, objectOnly };
   const loops = order.map((system) => ({
     system,
@@ -152,69 +154,79 @@ async function closedLoops(
     system,
     ((await served) as number) / (ranMs / 1_000),
   ]);
-  return Object.fromEntries(await Promise.all(perSecond)) as Record<System, number>;
+  return Object.fromEntries(await Promise.all(perSecond)) as Round<number>;
 }
 
+/** Rounds of the open loop, each in its own order. */
 async function openLoops(
   servers: Servers,
   open: OpenLoop,
-  order: readonly System[],
+  rounds: readonly (readonly System[])[],
   sizes: Sizes,
   objectOnly: boolean,
-): Promise<readonly OpenFigures[]> {
+): Promise<Round<OpenFigures>[]> {
   let active: BenchServer | null = null;
   const takeTurn = (index: number): void => {
     active?.pause();
-    active = servers[order[index] as System];
+    active = servers[systems[index] as System];
     active.resume();
   };
-  const ports = order.map((system) => servers[system].port);
+  const ports = systems.map((system) => servers[system].port);
+  const turns = rounds.flatMap((order) => order.map((system) => systems.indexOf(system)));
   try {
-    return await open.run({ ...sizes.open, ports, objectOnly }, takeTurn);
+    const figures = await open.run({ ...sizes.open, ports, turns, objectOnly }, takeTurn);
+    const rest = [...figures];
+    return rounds.map(
+      (order) => Object.fromEntries(order.map((system) => [system, rest.shift()])) as Round<OpenFigures>,
+    );
   } finally {
     (active as BenchServer | null)?.pause();
   }
 }
 
-async function runRound(
+/** The next order of the servers: so that each comes as often as the others. */
+function orderOf(index: number): readonly System[] {
+  return orders[index % orders.length] as readonly System[];
+}
+
+async function measure(
   servers: Servers,
   open: OpenLoop,
-  index: number,
   sizes: Sizes,
-  objectOnly: boolean,
-): Promise<Round> {
-  const order = orders[index % orders.length] as readonly System[];
-  const perSecond = await closedLoops(servers, order, sizes, objectOnly);
-  const latencies = await openLoops(servers, open, order, sizes, objectOnly);
-  const figures = order.map((system, index) => [
-    system,
-    { perSecond: perSecond[system], ...(latencies[index] as OpenFigures) },
-  ]);
-  return Object.fromEntries(figures) as Round;
+  name: 'objects' | 'mixed',
+  measured: Measured,
+): Promise<void> {
+  const objectOnly = name === 'objects';
+  const closed = await closedLoops(servers, orderOf(measured.closed.length), sizes, objectOnly);
+  measured.closed.push(closed);
+  const rounds = Array.from({ length: sizes.openRounds[name] }, (_, round) =>
+    orderOf(measured.open.length + round),
+  );
+  measured.open.push(...(await openLoops(servers, open, rounds, sizes, objectOnly)));
 }
 
 type Against = Exclude<System, 'shoal'>;
 
-/** What is compared, by the names of the rows. */
-const ratios = {
-  throughputRatio: ({ perSecond }: Figures): number => perSecond,
-  meanLatencyRatio: ({ meanMs }: Figures): number => meanMs,
-  stdevRatio: ({ stdevMs }: Figures): number => stdevMs,
-  p99LatencyRatio: ({ p99Ms }: Figures): number => p99Ms,
-} as const;
+/** The ratios of one system to another, within each round. */
+function ratiosOf<T>(rounds: readonly Round<T>[], against: Against, read: (figure: T) => number): number[] {
+  return rounds.map((round) => read(round.shoal) / read(round[against])).sort((a, b) => a - b);
+}
 
 /** One row a comparison: at each name what `show` makes of the ratios of the rounds. */
 function compare<T extends string | number>(
-  rounds: readonly Round[],
+  { closed, open }: Measured,
   against: Against,
   objectOnly: boolean,
   show: (sorted: readonly number[]) => T,
 ): Row {
-  const columns = Object.entries(ratios).map(([name, read]) => {
-    const sorted = rounds.map((round) => read(round.shoal) / read(round[against])).sort((a, b) => a - b);
-    return [name, show(sorted)];
-  });
-  return { against, objectOnly, ...Object.fromEntries(columns) };
+  return {
+    against,
+    objectOnly,
+    throughputRatio: show(ratiosOf(closed, against, (perSecond) => perSecond)),
+    meanLatencyRatio: show(ratiosOf(open, against, ({ meanMs }) => meanMs)),
+    stdevRatio: show(ratiosOf(open, against, ({ stdevMs }) => stdevMs)),
+    p99LatencyRatio: show(ratiosOf(open, against, ({ p99Ms }) => p99Ms)),
+  };
 }
 
 /** The median and the quartiles, for people. */
@@ -223,14 +235,14 @@ function showSpread(sorted: readonly number[]): string {
   return `${middle} (${low}–${high})`;
 }
 
-function absolute(rounds: readonly Round[], objectOnly: boolean): Row[] {
+function absolute({ closed, open }: Measured, objectOnly: boolean): Row[] {
   return systems.map((system) => {
-    const middle = (read: (figures: Figures) => number): number =>
-      median(rounds.map((round) => read(round[system])));
+    const middle = (read: (figures: OpenFigures) => number): number =>
+      median(open.map((round) => read(round[system])));
     return {
       system,
       objectOnly,
-      perSecond: Math.round(middle(({ perSecond }) => perSecond)),
+      perSecond: Math.round(median(closed.map((round) => round[system]))),
       meanMs: middle(({ meanMs }) => meanMs),
       stdevMs: middle(({ stdevMs }) => stdevMs),
       p99Ms: middle(({ p99Ms }) => p99Ms),
@@ -239,8 +251,8 @@ function absolute(rounds: readonly Round[], objectOnly: boolean): Row[] {
 }
 
 /** What a crossing to another thread costs: a search makes two, and in the monolith none. */
-function crossingMicroseconds(rounds: readonly Round[]): number {
-  const extraMs = rounds.map(({ shoal, monolith }) => shoal.searchExtraMs - monolith.searchExtraMs);
+function crossingMicroseconds({ open }: Measured): number {
+  const extraMs = open.map(({ shoal, monolith }) => shoal.searchExtraMs - monolith.searchExtraMs);
   return (1_000 * median(extraMs)) / 2;
 }
 
@@ -250,7 +262,10 @@ export async function overhead(options: BenchOptions): Promise<void> {
   const installer = fileURLToPath(new URL('../../lab/scripts/install-debian.sh', import.meta.url));
   execFileSync('sh', [installer, 'wrk', 'util-linux'], { stdio: 'inherit' });
   const sizes = options.tiny === true ? tinySizes : fullSizes;
-  const measured = { objects: [] as Round[], mixed: [] as Round[] };
+  const measured: Record<'objects' | 'mixed', Measured> = {
+    objects: { closed: [], open: [] },
+    mixed: { closed: [], open: [] },
+  };
   const open = startOpenLoop(loadCores());
   for (let set = 0; set < sizes.sets; set++) {
     process.stderr.write(`servers ${set + 1} of ${sizes.sets}\n`);
@@ -258,13 +273,10 @@ export async function overhead(options: BenchOptions): Promise<void> {
     const letSleep = keepAwake(serverCores);
     try {
       for (const name of ['objects', 'mixed'] as const) {
-        const rounds = sizes.rounds[name];
-        for (let round = 0; round < rounds; round++) {
-          process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`);
-          measured[name].push(
-            await runRound(servers, open, measured[name].length, sizes, name === 'objects'),
-          );
-        }
+        process.stderr.write(
+          `${name}: a closed loop, and ${sizes.openRounds[name]} rounds of the open one\n`,
+        );
+        await measure(servers, open, sizes, name, measured[name]);
       }
     } finally {
       letSleep();
@@ -276,12 +288,11 @@ export async function overhead(options: BenchOptions): Promise<void> {
   const spreads: Row[] = [];
   const figures: Row[] = [];
   for (const name of ['objects', 'mixed'] as const) {
-    const rounds = measured[name];
     for (const against of ['monolith', 'node:https'] as const) {
-      rows.push(compare(rounds, against, name === 'objects', (sorted) => quantile(sorted, 0.5)));
-      spreads.push(compare(rounds, against, name === 'objects', showSpread));
+      rows.push(compare(measured[name], against, name === 'objects', (sorted) => quantile(sorted, 0.5)));
+      spreads.push(compare(measured[name], against, name === 'objects', showSpread));
     }
-    figures.push(...absolute(rounds, name === 'objects'));
+    figures.push(...absolute(measured[name], name === 'objects'));
   }
   const crossing = crossingMicroseconds(measured.mixed);
   process.stdout.write(

@@ -21,12 +21,12 @@ export interface OpenFigures {
 }
 
 export interface OpenLoopOptions {
-  /** Of the servers, in the order of their turns. */
+  /** Of the servers. */
   readonly ports: readonly number[];
+  /** Whose turn it is, by its port's index, one after the other. */
+  readonly turns: readonly number[];
   /** While a server has its turn. */
   readonly ratePerSecond: number;
-  /** Of each server. */
-  readonly turns: number;
   /** Whole seconds, as is what is not measured at the beginning. */
   readonly turnMs: number;
   readonly warmMs: number;
@@ -37,7 +37,7 @@ export interface OpenLoopOptions {
 export interface OpenLoop {
   /**
    * Sends a load to each server, and calls `takeTurn` when the turn of one begins. Resolves with figures in the order of
-   * the ports; throws if a request was not answered.
+   * the turns; throws if a request was not answered.
    */
   run(options: OpenLoopOptions, takeTurn: (index: number) => void): Promise<readonly OpenFigures[]>;
   close(): void;
@@ -73,17 +73,19 @@ export function startOpenLoop(cores: string): OpenLoop {
         });
       });
       const startAtEpochMs = Date.now() + leadMs;
-      const loads: Loads = {
+      const asked: Loads = {
         startAtEpochMs,
         loads: options.ports.map((_, index) => resolveLoadOptions(loadOf(options, index))),
       };
-      child.send(loads);
-      const turns = options.turns * options.ports.length;
-      for (let turn = 0; turn < turns; turn++) {
+      child.send(asked);
+      for (const [turn, index] of options.turns.entries()) {
         await delay(Math.max(0, startAtEpochMs + turn * options.turnMs - Date.now()));
-        takeTurn(turn % options.ports.length);
+        takeTurn(index);
       }
-      return (await results).map((result, index) => figuresOf(result, options, index));
+      const loads = await results;
+      const figures = loads.map((result, index) => figuresOf(result, options, index));
+      // Each load knows of its own turns, in their order.
+      return options.turns.map((index) => figures[index]!.shift() as OpenFigures);
     },
     close: () => {
       process.removeListener('exit', kill);
@@ -93,8 +95,8 @@ export function startOpenLoop(cores: string): OpenLoop {
 }
 
 /** When the turns of a server begin. */
-function turnsOf({ ports, turns, turnMs }: OpenLoopOptions, index: number): number[] {
-  return Array.from({ length: turns }, (_, turn) => (turn * ports.length + index) * turnMs);
+function turnsOf({ turns, turnMs }: OpenLoopOptions, index: number): number[] {
+  return turns.flatMap((whose, turn) => (whose === index ? [turn * turnMs] : []));
 }
 
 function loadOf(options: OpenLoopOptions, index: number) {
@@ -112,8 +114,8 @@ function loadOf(options: OpenLoopOptions, index: number) {
     host: '127.0.0.1',
     port: ports[index] as number,
     tls: {},
-    rate: index === 0 ? steps : [rest, ...steps],
-    durationMs: turnMs * ports.length * turns.length,
+    rate: turns[0] === 0 ? steps : [rest, ...steps],
+    durationMs: turnMs * options.turns.length,
     keptConnections,
     mix: objectOnly ? [objects] : [objects, searches],
     phases: turns.map((atMs, turn) => ({
@@ -127,24 +129,23 @@ function loadOf(options: OpenLoopOptions, index: number) {
   };
 }
 
-function figuresOf({ phases, seconds }: LoadResult, options: OpenLoopOptions, index: number): OpenFigures {
-  const sent = phases.reduce((sum, phase) => sum + phase.sent, 0);
-  const ok = phases.reduce((sum, phase) => sum + phase.ok, 0);
-  const [histogram, ...others] = phases.map((phase) => decodeFromCompressedBase64(phase.histogram));
-  if (histogram === undefined || ok === 0 || ok !== sent)
-    throw new Error(`of ${sent} requests of the open loop, ${ok} were answered`);
-  histogram.autoResize = true;
-  for (const other of others) histogram.add(other);
-  const { turnMs, warmMs } = options;
-  const warm = turnsOf(options, index).flatMap((atMs) =>
-    seconds.filter(({ second }) => second * 1_000 >= atMs + warmMs && second * 1_000 < atMs + turnMs),
-  );
-  return {
-    meanMs: histogram.mean / 1_000,
-    stdevMs: histogram.stdDeviation / 1_000,
-    p99Ms: histogram.getValueAtPercentile(99) / 1_000,
-    searchExtraMs: options.objectOnly ? 0 : meanOfKind(warm, 'searches') - meanOfKind(warm, 'objects'),
-  };
+/** The figures of the turns of one server. */
+function figuresOf({ phases, seconds }: LoadResult, options: OpenLoopOptions, index: number): OpenFigures[] {
+  const { turnMs, warmMs, objectOnly } = options;
+  return turnsOf(options, index).map((atMs, turn) => {
+    const { sent, ok, histogram } = phases[turn]!;
+    if (ok === 0 || ok !== sent) throw new Error(`of ${sent} requests of the open loop, ${ok} were answered`);
+    const latency = decodeFromCompressedBase64(histogram);
+    const warm = seconds.filter(
+      ({ second }) => second * 1_000 >= atMs + warmMs && second * 1_000 < atMs + turnMs,
+    );
+    return {
+      meanMs: latency.mean / 1_000,
+      stdevMs: latency.stdDeviation / 1_000,
+      p99Ms: latency.getValueAtPercentile(99) / 1_000,
+      searchExtraMs: objectOnly ? 0 : meanOfKind(warm, 'searches') - meanOfKind(warm, 'objects'),
+    };
+  });
 }
 
 function meanOfKind(seconds: readonly LoadSecond[], kind: string): number {

@@ -31,6 +31,8 @@ const lookPeriodMs = 10;
 const ringDelayMs = 0.05;
 /** A thread that has served nothing for so long is in a lull: what comes is served at once, and not with what comes after. */
 export const quietMs = 0.05;
+/** A few messages may come close on one another in a lull, too: so many in a row are served at once all the same. */
+export const closeMax = 4;
 /** Messages that one that is served at once may lead to, one by another, before the rest waits for a turn. */
 const chainedMax = 7;
 /** Events a batch may hold before its bells are rung. */
@@ -89,6 +91,8 @@ export class ThreadRuntime {
   #phase: Phase = Phase.idle;
   /** When a turn, or what was served at once, ended last. */
   #servedAtMs = 0;
+  /** Messages in a row that were served at once, each less than {@link quietMs} after the one before. */
+  #close = 0;
   /** While messages are served at once: within whose code, what comes next, how many were next, and whether a turn is due. */
   #caller: Instance | null = null;
   #next: Instance | null = null;
@@ -246,7 +250,7 @@ export class ThreadRuntime {
     if (this.#phase === Phase.turn || this.#ready.length > 0 || !instance.isFree) return false;
     if (this.#words[ThreadWord.bell] !== this.#bellPolled) return false;
     if (this.#phase === Phase.atOnce) return this.#serveNext(instance, message);
-    if (instance === sender || this.nowMs - this.#servedAtMs < quietMs) return false;
+    if (instance === sender || !this.#isLull()) return false;
     this.#phase = Phase.atOnce;
     this.#caller = sender;
     this.#chained = 0;
@@ -265,6 +269,13 @@ export class ThreadRuntime {
       this.#servedAtMs = this.nowMs;
     }
     if (this.#wantsTurn) this.onTurnWanted();
+    return true;
+  }
+
+  #isLull(): boolean {
+    if (this.nowMs - this.#servedAtMs >= quietMs) this.#close = 0;
+    else if (this.#close === closeMax) return false;
+    else this.#close++;
     return true;
   }
 
