@@ -7,17 +7,19 @@
  * servers have core 0, the load generators the others.
  *
  * All servers are started and saturated for 20 seconds: V8 compiles more code than the monolith has, and tidies the
- * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns, in rounds; whoever is
- * not measured is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a
- * virtual machine some 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as
- * in the next, so that the loops of all are open together. Turns in the closed loop are of half a second; in the open loop
- * each server has two of eight seconds, of which the last five are measured: for so long it makes up for its handshakes and
- * for having been stopped (in turns of two seconds, one of them to make up for it, Shoal took 12 to 34 % longer than the
- * monolith, in three rounds; in turns of six, from the third second on, 4). Ratios are taken within a round, and their
- * medians and quartiles over all rounds are reported. One start of a program differs from the next by more than one round
- * from another, for as long as it runs (seven starts of the monolith: 0.76 to 1.03 of an eighth's throughput; of Shoal:
- * 0.94 to 1.04), presumably by where its memory lies: so there
- * are more sets of servers, one after the other, than rounds with each.
+ * heap of each thread that has become idle, once, 8 to 26 s after the start. Then they take turns; whoever is not measured
+ * is stopped by a signal and takes nothing from the others. The core never sleeps: waking it takes a virtual machine some
+ * 20 µs, and at times more, whatever the server. The machine may be half as fast in one second as in the next, so that the
+ * loops of all are open together. Turns in the closed loop are of half a second; in a round of the open loop each server
+ * has one of eight seconds, of which the last five are measured: for so long it makes up for its handshakes and for having
+ * been stopped (in turns of two seconds, one of them to make up for it, Shoal took 12 to 34 % longer than the monolith, in
+ * three rounds; in turns of six, from the third second on, 4). Ratios are taken within a round, and their medians and
+ * quartiles over all rounds are reported.
+ *
+ * Where throughput is concerned, one start of a program differs from the next, for as long as it runs (seven starts of the
+ * monolith: 0.76 to 1.03 of an eighth's; of Shoal: 0.94 to 1.04), presumably by where its memory lies: so there are several
+ * sets of servers. In the open loop it is the machine: what the ratio of latencies was in one round says nothing about
+ * the next with the same servers (correlation 0.04, 36 sets of six runs), so there are more rounds than sets.
  * Not measured: the first 20 seconds, more than one core for the server, handshakes, large bodies, and what is above
  * 2,500 requests a second and below saturation.
  */

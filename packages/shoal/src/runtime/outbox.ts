@@ -5,7 +5,6 @@
 import {
   type Acceptance,
   type InstanceId,
-  type Key,
   type RefusalReason,
   refusalReasons,
   type SendOptions,
@@ -91,23 +90,6 @@ export class Outbox {
     this.#delayed.clear();
   }
 
-  /** Sends by a route. Refusals are counted. */
-  send(
-    route: Route,
-    payload: unknown,
-    options: SendOptions | undefined,
-    kind: EnvelopeKind,
-    correlation: number,
-  ): Acceptance {
-    const given = options ?? noOptions;
-    if (given.delayMs !== undefined && given.delayMs > 0) return this.#sendLater(route, payload, given);
-    const cause = (given.cause as Envelope | undefined) ?? this.#instance.current;
-    const flowKey = given.flowKey ?? cause?.flowKey ?? 0;
-    const endpoint = route.choose(flowKey, given.to, cause);
-    if (endpoint === null) return this.#refuse('no-endpoint');
-    return this.#deliver(route, endpoint, payload, given, cause, flowKey, kind, correlation);
-  }
-
   /** Sends by each of several routes. Answers the worst acceptance among them. */
   publish(routes: readonly Route[], payload: unknown, options: SendOptions | undefined): Acceptance {
     if (options?.delayMs !== undefined && options.delayMs > 0) {
@@ -127,31 +109,35 @@ export class Outbox {
 
   #sendToAll(route: Route, payload: unknown, options: SendOptions): Acceptance {
     if (route.active.length === 0) return this.#refuse('no-endpoint');
-    const cause = (options.cause as Envelope | undefined) ?? this.#instance.current;
-    const flowKey = options.flowKey ?? cause?.flowKey ?? 0;
     let worst = 0;
     for (const endpoint of route.active) {
-      const { message } = EnvelopeKind;
-      const accepted = this.#deliver(route, endpoint, payload, options, cause, flowKey, message, 0);
+      const accepted = this.send(route, payload, options, EnvelopeKind.message, 0, endpoint);
       worst = Math.max(worst, severity.indexOf(accepted));
     }
     return severity[worst] as Acceptance;
   }
 
-  #deliver(
+  /**
+   * Sends by a route, `only` to the one endpoint, or to the one that its policy chooses. Refusals are counted. All in one
+   * function, too large for V8 to compile it into each of its callers: what one hop has had loaded, the next finds in the caches.
+   */
+  send(
     route: Route,
-    endpoint: LiveEndpoint,
     payload: unknown,
-    options: SendOptions,
-    cause: Envelope | null,
-    flowKey: Key,
+    given: SendOptions | undefined,
     kind: EnvelopeKind,
     correlation: number,
+    only: LiveEndpoint | null = null,
   ): Acceptance {
+    const options = given ?? noOptions;
+    if (options.delayMs !== undefined && options.delayMs > 0) return this.#sendLater(route, payload, options);
+    const cause = (options.cause as Envelope | undefined) ?? this.#instance.current;
+    const flowKey = options.flowKey ?? cause?.flowKey ?? 0;
+    const endpoint = only ?? route.choose(flowKey, options.to, cause);
+    if (endpoint === null) return this.#refuse('no-endpoint');
     const thread = this.#thread;
     const now = thread.time();
     if (messageRoom(route, endpoint) <= 0) return this.#refuse('queue-full', endpoint);
-    const isWorkBounded = route.queueMaxWorkMs > 0;
     const id = thread.nextMessageId();
     if (kind === EnvelopeKind.request) this.#pending.identify(correlation, id);
     const { local } = endpoint;
@@ -181,7 +167,8 @@ export class Outbox {
     }
     if (local !== null) {
       envelope.payload = payload;
-      if (isWorkBounded && !admitsWork(route, endpoint, now, -1)) return this.#refuse('queue-full', endpoint);
+      if (route.queueMaxWorkMs > 0 && !admitsWork(route, endpoint, now, -1))
+        return this.#refuse('queue-full', endpoint);
       if (thread.serveAtOnce(local, envelope, this.#instance)) return 'accepted';
       if (!local.inbox.accept(envelope)) return this.#refuse('queue-full', endpoint);
       local.waiting++;
@@ -189,13 +176,25 @@ export class Outbox {
       thread.addReady(local);
       return 'accepted';
     }
+    return this.#write(route, endpoint, envelope, payload, now);
+  }
+
+  /** Of its own, because of its closure: V8 makes a context for what that may need at each call of the function around it. */
+  #write(
+    route: Route,
+    endpoint: LiveEndpoint,
+    envelope: Envelope,
+    payload: unknown,
+    nowMs: number,
+  ): Acceptance {
     const writer = endpoint.writer as LaneWriter;
-    const admits = isWorkBounded ? (bytes: number): boolean => admitsWork(route, endpoint, now, bytes) : null;
+    const admits =
+      route.queueMaxWorkMs > 0 ? (bytes: number): boolean => admitsWork(route, endpoint, nowMs, bytes) : null;
     const written = writer.write(envelope, route.codec, payload, 0, admits);
     if (written !== 'accepted') return this.#refuse(written, endpoint);
     const sentBytes = route.bytesFloat + 1;
     this.#stats[sentBytes] = (this.#stats[sentBytes] as number) + writer.writtenBytes;
-    thread.ring(endpoint.bell as Int32Array);
+    this.#thread.ring(endpoint.bell as Int32Array);
     return 'accepted';
   }
 
@@ -244,13 +243,8 @@ export class Outbox {
 
   /** Makes a request. The callback gets every outcome, refusals included, as an event (refusals at once). */
   ask(route: Route, payload: unknown, options: SendOptions | undefined, onReply: OnReply): Acceptance {
-    if (options?.delayMs !== undefined && options.delayMs > 0) {
-      refuseConnection(route);
-      const later = this.#withoutDelay(options);
-      const accepted = this.#later(options.delayMs, () => this.ask(route, payload, later, onReply));
-      if (accepted !== 'accepted') onReply({ outcome: 'refused', reason: accepted });
-      return accepted;
-    }
+    if (options?.delayMs !== undefined && options.delayMs > 0)
+      return this.#askLater(route, payload, options, onReply);
     const cause = (options?.cause as Envelope | undefined) ?? this.#instance.current;
     const expiresAtMs =
       route.timeoutMs > 0 ? this.#thread.time() + route.timeoutMs : Number.POSITIVE_INFINITY;
@@ -270,6 +264,14 @@ export class Outbox {
       this.#pending.withdraw(correlation);
     }
     onReply({ outcome: 'refused', reason: accepted });
+    return accepted;
+  }
+
+  #askLater(route: Route, payload: unknown, options: SendOptions, onReply: OnReply): Acceptance {
+    refuseConnection(route);
+    const later = this.#withoutDelay(options);
+    const accepted = this.#later(options.delayMs as number, () => this.ask(route, payload, later, onReply));
+    if (accepted !== 'accepted') onReply({ outcome: 'refused', reason: accepted });
     return accepted;
   }
 }
