@@ -179,7 +179,7 @@ export class Outbox {
     return this.#write(route, endpoint, envelope, payload, now);
   }
 
-  /** Of its own, because of its closure: V8 makes a context for what that may need at each call of the function around it. */
+  /** Sends to another thread, by a lane. */
   #write(
     route: Route,
     endpoint: LiveEndpoint,
