@@ -11,7 +11,7 @@ import {
   ShoalError,
 } from '../model/index.ts';
 import { doneCode, type LaneWriter, shedCode } from '../transport/index.ts';
-import { Envelope, EnvelopeKind } from '../wire/index.ts';
+import { Envelope, EnvelopeKind, extendChain } from '../wire/index.ts';
 import { admitsWork, messageRoom } from './credit.ts';
 import type { DueEntry } from './due-heap.ts';
 import type { Instance } from './instance.ts';
@@ -40,6 +40,8 @@ export class Outbox {
   readonly #thread: ThreadRuntime;
   readonly #stats: Float64Array;
   readonly #pending: PendingRequests;
+  /** The chain of what the instance sends by itself. */
+  readonly #ownChain: readonly InstanceId[];
   readonly #delayed = new Set<DueEntry>();
   /** Which endpoint refused a message last; null: none was asked. */
   refusedBy: InstanceId | null = null;
@@ -48,6 +50,7 @@ export class Outbox {
     this.#instance = instance;
     this.#thread = instance.thread;
     this.#stats = instance.stats;
+    this.#ownChain = extendChain(nobody, instance.id);
     this.#pending = new PendingRequests(instance.thread.limits.requestsMax);
   }
 
@@ -157,12 +160,14 @@ export class Outbox {
       envelope.clientKey = options.clientKey ?? 0;
       envelope.origin = this.#instance.id;
       envelope.prior = nobody;
+      envelope.knownChain = this.#ownChain;
       envelope.isTraced = options.trace ?? false;
     } else {
       envelope.priority = options.priority ?? cause.priority;
       envelope.clientKey = options.clientKey ?? cause.clientKey;
       envelope.origin = cause.origin;
-      envelope.prior = cause.chain;
+      envelope.prior = cause.knownChain ?? cause.chain;
+      envelope.knownChain = null;
       envelope.isTraced = options.trace ?? cause.isTraced;
     }
     if (local !== null) {

@@ -251,17 +251,28 @@ export class ThreadRuntime {
     if (this.#words[ThreadWord.bell] !== this.#bellPolled) return false;
     if (this.#phase === Phase.atOnce) return this.#serveNext(instance, message);
     if (instance === sender || !this.#isLull()) return false;
+    this.#serveChain(instance, message, sender);
+    return true;
+  }
+
+  /** One call serves whatever comes: V8 compiles what it calls into each place that calls it, and the caches have to hold all. */
+  #serveChain(first: Instance, firstMessage: Envelope, sender: Instance): void {
     this.#phase = Phase.atOnce;
     this.#caller = sender;
     this.#chained = 0;
     this.#wantsTurn = false;
-    instance.meter.accepted();
+    let instance: Instance | null = first;
+    let message = firstMessage;
+    first.meter.accepted();
     try {
-      this.#serve(instance, message);
-      for (let next = this.#next; next !== null; next = this.#next) {
+      do {
         this.#next = null;
-        this.#serve(next, this.#nextMessage as Envelope);
-      }
+        instance.serve(message);
+        // In a lull little comes that might go with what it sends: the rings follow at once.
+        if (this.#dirtyBells.length > 0) this.#ringBells();
+        instance = this.#next as Instance | null;
+        message = this.#nextMessage as Envelope;
+      } while (instance !== null);
     } finally {
       this.#next = null;
       this.#nextMessage = null;
@@ -269,7 +280,6 @@ export class ThreadRuntime {
       this.#servedAtMs = this.nowMs;
     }
     if (this.#wantsTurn) this.onTurnWanted();
-    return true;
   }
 
   #isLull(): boolean {
@@ -277,12 +287,6 @@ export class ThreadRuntime {
     else if (this.#close === closeMax) return false;
     else this.#close++;
     return true;
-  }
-
-  /** In a lull little comes that might go with what it sends: the rings follow at once. */
-  #serve(instance: Instance, message: Envelope): void {
-    instance.serve(message);
-    if (this.#dirtyBells.length > 0) this.#ringBells();
   }
 
   /** Has a message served when the handler that sends it has returned. */
