@@ -128,11 +128,6 @@ export class AgentInstance {
     return isPressed;
   }
 
-  /** When {@link isPressed} was asked last, no handler ran and nothing waited. */
-  get wasAtRest(): boolean {
-    return this.#ranSince === 0 && !this.#hadWaiting;
-  }
-
   /** Accepted and ended messages over all ways in. Ends by end code. */
   counts(): { accepted: number; ended: number[] } {
     const ended = this.#folded.map(

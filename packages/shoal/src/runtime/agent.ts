@@ -31,12 +31,10 @@ import { terminateMaxMs } from './ending-allowance.ts';
 import { InstanceFloat } from './shared-block.ts';
 
 /**
- * At most between two looks for handlers that run too long, while any runs or something waits. Everything that the agent
- * does at intervals is done in such a beat: each time that the agent wakes takes 0.1 ms from the threads of its core.
+ * At most between two looks for handlers that run too long. Everything that the agent does at intervals is done in
+ * such a beat: each time that the agent wakes takes 0.1 ms from the threads of its core.
  */
 const beatMaxMs = 50;
-/** Beats of which one is enough where the last has found nothing to be under way. */
-const restBeats = 2;
 /**
  * A thread with a run limit is woken this often, to see that it still goes through its loop; others, in case something
  * happened to a bell, once in so many times. Those that are parked wake by themselves.
@@ -66,8 +64,6 @@ export class Agent implements ControlBus {
   #lastSampleMs = 0;
   /** The first report is due; or, since the last one, a command has come or was answered. */
   #hasNews = true;
-  /** As of the last beat: no handler runs, nothing waits, and there is no news. */
-  #isAtRest = false;
 
   constructor(options: AgentOptions) {
     const { machine, process } = options;
@@ -132,27 +128,18 @@ export class Agent implements ControlBus {
     const beatsPerSample = Math.ceil(samplePeriodMs / beatMaxMs);
     const beatMs = samplePeriodMs / beatsPerSample;
     const beatsPerRing = Math.max(1, Math.floor(ringPeriodMs / beatMs));
+    let beats = 0;
     let beatsSinceSample = 0;
-    let beatsSinceRing = 0;
-    let rings = 0;
     let lastBeatMs = clock.now();
     this.#lastSampleMs = lastBeatMs;
-    /** The next beat comes after so many periods, but not after the end of a sample period. */
-    const wait = (beats: number): void => {
-      const count = Math.min(beats, beatsPerSample - (beatsSinceSample % beatsPerSample));
-      this.#beatTimer = setTimeout(beat, count * beatMs, count);
-    };
-    const beat = (count: number): void => {
+    this.#beatTimer = setInterval(() => {
       const now = clock.now();
-      this.#loopDelayMs = Math.max(this.#loopDelayMs, now - lastBeatMs - count * beatMs);
+      this.#loopDelayMs = Math.max(this.#loopDelayMs, now - lastBeatMs - beatMs);
       lastBeatMs = now;
+      beats++;
       this.#watcher.findRunaways();
-      beatsSinceRing += count;
-      if (beatsSinceRing >= beatsPerRing) {
-        beatsSinceRing = 0;
-        this.#ring(now, ++rings % ringsBetweenOthers === 0);
-      }
-      beatsSinceSample += count;
+      if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
+      beatsSinceSample++;
       const periods = this.#isSampleAwaited() ? 1 : restPeriods;
       if (beatsSinceSample >= periods * beatsPerSample) {
         beatsSinceSample = 0;
@@ -160,20 +147,15 @@ export class Agent implements ControlBus {
       } else if (beatsSinceSample % beatsPerSample === 0) {
         for (const listener of this.#heartbeatListeners) listener(this.#heartbeat);
       }
-      if (!this.#state.isClosed) wait(this.#isAtRest ? restBeats : 1);
-    };
-    wait(1);
+    }, beatMs);
   }
 
   /** Whether there is news, or more to do than there is time for. To be asked in every beat: instances compare with the last. */
   #isSampleAwaited(): boolean {
     let isAwaited = this.#hasNews || this.#state.events.length > 0;
-    let isAtRest = true;
     for (const instance of this.#state.instances.values()) {
       if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
-      if (!instance.wasAtRest) isAtRest = false;
     }
-    this.#isAtRest = isAtRest && !isAwaited;
     return isAwaited;
   }
 
@@ -208,7 +190,7 @@ export class Agent implements ControlBus {
   async close(): Promise<void> {
     if (this.#state.isClosed) return;
     this.#state.isClosed = true;
-    clearTimeout(this.#beatTimer);
+    clearInterval(this.#beatTimer);
     const threads = [...this.#state.threads.values()];
     // Node leaves the files open that a thread was reading its modules from when it was ended.
     await within(Promise.all(threads.map((thread) => thread.started)), startMaxMs);

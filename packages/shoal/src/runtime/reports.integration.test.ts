@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { restPeriods } from '../wire/index.ts';
 import { id, startApp } from './test-apps/start.ts';
 
-// In one of 50 ms the agent beats once, in one of 100 ms once or, while something is under way, twice.
+// In one of 50 ms the agent beats once, in one of 100 ms twice.
 for (const samplePeriodMs of [50, 100])
   test(`a report comes each sample period (${samplePeriodMs} ms) while something keeps a thread, else once in restPeriods, with heartbeats between`, async (t) => {
     const app = await startApp('spells', { samplePeriodMs });
