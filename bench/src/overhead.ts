@@ -173,16 +173,19 @@ async function openLoops(
     active = servers[systems[index] as System];
     active.resume();
   };
+  const answerRest = (): void => {
+    for (const server of Object.values(servers)) server.resume();
+  };
   const ports = systems.map((system) => servers[system].port);
   const turns = rounds.flatMap((order) => order.map((system) => systems.indexOf(system)));
   try {
-    const figures = await open.run({ ...sizes.open, ports, turns, objectOnly }, takeTurn);
+    const figures = await open.run({ ...sizes.open, ports, turns, objectOnly }, takeTurn, answerRest);
     const rest = [...figures];
     return rounds.map(
       (order) => Object.fromEntries(order.map((system) => [system, rest.shift()])) as Round<OpenFigures>,
     );
   } finally {
-    (active as BenchServer | null)?.pause();
+    for (const server of Object.values(servers)) server.pause();
   }
 }
 
@@ -269,6 +272,19 @@ export async function overhead(options: BenchOptions): Promise<void> {
     mixed: { closed: [], open: [] },
   };
   const open = startOpenLoop(loadCores());
+  try {
+    await measureSets(open, sizes, measured);
+  } finally {
+    open.close();
+  }
+  report(measured, sizes, options);
+}
+
+async function measureSets(
+  open: OpenLoop,
+  sizes: Sizes,
+  measured: Readonly<Record<'objects' | 'mixed', Measured>>,
+): Promise<void> {
   for (let set = 0; set < sizes.sets; set++) {
     process.stderr.write(`servers ${set + 1} of ${sizes.sets}\n`);
     const servers = await startServers(sizes);
@@ -285,7 +301,13 @@ export async function overhead(options: BenchOptions): Promise<void> {
       await Promise.all(Object.values(servers).map((server) => server.close()));
     }
   }
-  open.close();
+}
+
+function report(
+  measured: Readonly<Record<'objects' | 'mixed', Measured>>,
+  sizes: Sizes,
+  options: BenchOptions,
+): void {
   const rows: Row[] = [];
   const spreads: Row[] = [];
   const figures: Row[] = [];

@@ -36,10 +36,15 @@ export interface OpenLoopOptions {
 
 export interface OpenLoop {
   /**
-   * Sends a load to each server, and calls `takeTurn` when the turn of one begins. Resolves with figures in the order of
-   * the turns; throws if a request was not answered.
+   * Sends a load to each server, and calls `takeTurn` when the turn of one begins, and `answerRest` when the last is over:
+   * a server that was too slow for its turn has requests left. Resolves with figures in the order of the turns; throws if
+   * a request was not answered.
    */
-  run(options: OpenLoopOptions, takeTurn: (index: number) => void): Promise<readonly OpenFigures[]>;
+  run(
+    options: OpenLoopOptions,
+    takeTurn: (index: number) => void,
+    answerRest: () => void,
+  ): Promise<readonly OpenFigures[]>;
   close(): void;
 }
 
@@ -63,7 +68,7 @@ export function startOpenLoop(cores: string): OpenLoop {
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   return {
-    run: async (options, takeTurn) => {
+    run: async (options, takeTurn, answerRest) => {
       const results = new Promise<LoadResult[]>((resolve, reject) => {
         const onExit = (): void => reject(new Error('the process of the open loop has ended'));
         child.once('exit', onExit);
@@ -78,10 +83,14 @@ export function startOpenLoop(cores: string): OpenLoop {
         loads: options.ports.map((_, index) => resolveLoadOptions(loadOf(options, index))),
       };
       child.send(asked);
+      const turnBegins = (turn: number): Promise<void> =>
+        delay(Math.max(0, startAtEpochMs + turn * options.turnMs - Date.now()));
       for (const [turn, index] of options.turns.entries()) {
-        await delay(Math.max(0, startAtEpochMs + turn * options.turnMs - Date.now()));
+        await turnBegins(turn);
         takeTurn(index);
       }
+      await turnBegins(options.turns.length);
+      answerRest();
       const loads = await results;
       const figures = loads.map((result, index) => figuresOf(result, options, index));
       // Each load knows of its own turns, in their order.
@@ -130,11 +139,17 @@ function loadOf(options: OpenLoopOptions, index: number) {
 }
 
 /** The figures of the turns of one server. */
-function figuresOf({ phases, seconds }: LoadResult, options: OpenLoopOptions, index: number): OpenFigures[] {
+function figuresOf(result: LoadResult, options: OpenLoopOptions, index: number): OpenFigures[] {
+  const { phases, seconds, errors } = result;
   const { turnMs, warmMs, objectOnly } = options;
   return turnsOf(options, index).map((atMs, turn) => {
-    const { sent, ok, histogram } = phases[turn]!;
-    if (ok === 0 || ok !== sent) throw new Error(`of ${sent} requests of the open loop, ${ok} were answered`);
+    const { sent, ok, refused, failed, timedOut, histogram } = phases[turn]!;
+    if (ok === 0 || ok !== sent) {
+      const others = JSON.stringify({ refused, failed, timedOut, ...errors });
+      throw new Error(
+        `of ${sent} requests that were sent to server ${index + 1}, ${ok} were answered: ${others}`,
+      );
+    }
     const latency = decodeFromCompressedBase64(histogram);
     const warm = seconds.filter(
       ({ second }) => second * 1_000 >= atMs + warmMs && second * 1_000 < atMs + turnMs,

@@ -138,6 +138,7 @@ export function report(
     sequence,
     atMs: sequence * 100,
     windowMs: 100,
+    stoodStillMs: 0,
     epoch: 0,
     tables: [],
     machineSample: {

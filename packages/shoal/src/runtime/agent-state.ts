@@ -89,6 +89,8 @@ export class AgentState {
   readonly messageBlocks: SharedArrayBuffer = createMessageBlocks();
   /** What happened since the last report. */
   events: RuntimeEvent[] = [];
+  /** When the process last went on after it had stood still. */
+  resumedAtMs = 0;
   isClosed = false;
 
   constructor(options: AgentOptions) {

@@ -1,6 +1,7 @@
 /**
  * Finds and ends threads that run away. (A message that is only awaited too long blocks nothing: its instance ends it.) One that does not end although it has had `terminateMaxMs` can only be ended
- * with its process: then `onFatal` is called, and the supervisor starts another.
+ * with its process: then `onFatal` is called, and the supervisor starts another. Where the whole process has stood still,
+ * limits begin anew.
  */
 import type { AgentInstance } from './agent-instance.ts';
 import type { AgentState } from './agent-state.ts';
@@ -42,6 +43,7 @@ export class AgentWatch {
   /** Kills threads whose event runs over its limit, or that do not go through their loop. */
   findRunaways(): void {
     const now = this.#state.options.clock.now();
+    const { resumedAtMs } = this.#state;
     for (const thread of this.#state.threads.values()) {
       if (!thread.isRunning || thread.phase !== 'serving' || thread.killReason !== null) continue;
       let isInHandler = false;
@@ -52,7 +54,8 @@ export class AgentWatch {
         if (instance === undefined || since === 0) continue;
         isInHandler = true;
         const limit = instance.msu.runLimitMs;
-        if (limit > 0 && now - since > limit) this.#kill(thread, instance, now - since);
+        const ranMs = now - Math.max(since, resumedAtMs);
+        if (limit > 0 && ranMs > limit) this.#kill(thread, instance, ranMs);
       }
       if (isInHandler) continue;
       const stuck = this.#findStuck(thread, now);
@@ -67,7 +70,8 @@ export class AgentWatch {
     if (thread.hasBeaten) return null;
     const least = this.#leastLimited(thread);
     if (least === null) return null;
-    const silentSince = Math.max(thread.unansweredSinceMs, thread.startedAtMs + beatGraceMs);
+    const { resumedAtMs } = this.#state;
+    const silentSince = Math.max(thread.unansweredSinceMs, thread.startedAtMs + beatGraceMs, resumedAtMs);
     if (thread.hosting > 0 && now - silentSince < createMaxMs) return null;
     return now - silentSince > least.msu.runLimitMs + beatGraceMs ? least : null;
   }

@@ -41,8 +41,21 @@ const beatMaxMs = 50;
  */
 const ringPeriodMs = 100;
 const ringsBetweenOthers = 10;
+/**
+ * A beat that comes so late, by more than what the process's threads had of the cores meanwhile: the process stood still.
+ * More than a scheduler lets it wait behind others, and less than half of a window of the controller.
+ */
+const standstillMinMs = 200;
+/** Reports in which times say nothing about loads: that of the standstill, and one in which ends what was in progress. */
+export const reportsOfStandstill = 2;
 /** Answers to commands that are remembered (I2). */
 const commandsMax = 10_000;
+
+/** What all threads of this process have used. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
 
 export class Agent implements ControlBus {
   readonly #state: AgentState;
@@ -56,6 +69,9 @@ export class Agent implements ControlBus {
   #beatTimer: NodeJS.Timeout | undefined;
   /** How late a beat came at most since the last report. */
   #loopDelayMs = 0;
+  /** For how long the process last stood still, and in how many more reports that is to be said. */
+  #stoodStillMs = 0;
+  #reportsToSay = 0;
   /** Epoch of the controller that set a table: versions count within it. */
   readonly #tableEpochs = new Map<number, number>();
   #epoch = 0;
@@ -131,17 +147,22 @@ export class Agent implements ControlBus {
     let beats = 0;
     let beatsSinceSample = 0;
     let lastBeatMs = clock.now();
+    let lastCpuMs = cpuMs();
     this.#lastSampleMs = lastBeatMs;
     this.#beatTimer = setInterval(() => {
       const now = clock.now();
+      const usedMs = cpuMs();
+      const stoodStillMs = now - lastBeatMs - (usedMs - lastCpuMs);
       this.#loopDelayMs = Math.max(this.#loopDelayMs, now - lastBeatMs - beatMs);
       lastBeatMs = now;
+      lastCpuMs = usedMs;
       beats++;
+      if (stoodStillMs >= standstillMinMs) this.#onStandstill(now, stoodStillMs);
       this.#watcher.findRunaways();
       if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
       beatsSinceSample++;
       const periods = this.#isSampleAwaited() ? 1 : restPeriods;
-      if (beatsSinceSample >= periods * beatsPerSample) {
+      if (stoodStillMs >= standstillMinMs || beatsSinceSample >= periods * beatsPerSample) {
         beatsSinceSample = 0;
         this.#sample();
       } else if (beatsSinceSample % beatsPerSample === 0) {
@@ -150,9 +171,18 @@ export class Agent implements ControlBus {
     }, beatMs);
   }
 
+  /** A pause is no load: handlers have not run for so long, and messages have not waited for want of instances. */
+  #onStandstill(now: number, stoodStillMs: number): void {
+    this.#state.resumedAtMs = now;
+    this.#stoodStillMs = stoodStillMs;
+    this.#reportsToSay = reportsOfStandstill;
+    const text = `the process stood still for ${Math.round(stoodStillMs)} ms: it was stopped or frozen, its machine paused, or it had no core; what was measured meanwhile is left out`;
+    this.#state.options.log('warn', text, {});
+  }
+
   /** Whether there is news, or more to do than there is time for. To be asked in every beat: instances compare with the last. */
   #isSampleAwaited(): boolean {
-    let isAwaited = this.#hasNews || this.#state.events.length > 0;
+    let isAwaited = this.#hasNews || this.#reportsToSay > 0 || this.#state.events.length > 0;
     for (const instance of this.#state.instances.values()) {
       if (instance.isPressed() || instance.phase !== 'serving') isAwaited = true;
     }
@@ -388,6 +418,7 @@ export class Agent implements ControlBus {
       sequence: ++this.#sequence,
       atMs: now,
       windowMs,
+      stoodStillMs: this.#reportsToSay > 0 ? this.#stoodStillMs : 0,
       epoch: this.#epoch,
       tables: [...this.#state.tables.values()].map(({ edgeId, version }) => ({ edgeId, version })),
       machineSample,
@@ -403,6 +434,7 @@ export class Agent implements ControlBus {
     };
     this.#state.events = [];
     this.#hasNews = false;
+    this.#reportsToSay = Math.max(0, this.#reportsToSay - 1);
     this.#loopDelayMs = 0;
     this.#lastSampleMs = now;
     this.#window++;

@@ -30,6 +30,13 @@ test('a thread that gets no core at all is given up in the end', () => {
   assert.equal(overAfterMs(0, true), starvedMaxMs);
 });
 
+test('a process that was stopped has not had that time', () => {
+  const allowance = new EndingAllowance(0, { cpuMs: 0 });
+  assert.equal(allowance.isOver(25, { cpuMs: 0, isRunnable: false }), false);
+  assert.equal(allowance.isOver(4_000, { cpuMs: 0, isRunnable: false }), false);
+  assert.equal(allowance.isOver(4_025, { cpuMs: 0, isRunnable: false }), false);
+});
+
 test('where the kernel tells nothing, all time counts', () => {
   assert.equal(overAfterMs(0, true, false), terminateMaxMs);
 });
@@ -37,6 +44,7 @@ test('where the kernel tells nothing, all time counts', () => {
 test('figures that end with the thread, or go back, take nothing away', () => {
   const allowance = new EndingAllowance(0, { cpuMs: 500 });
   assert.equal(allowance.isOver(200, { cpuMs: 400, isRunnable: true }), false);
+  assert.equal(allowance.isOver(300, null), false);
   assert.equal(allowance.isOver(400, null), false);
   assert.equal(allowance.isOver(450, null), true);
 });

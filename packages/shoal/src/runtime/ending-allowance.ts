@@ -12,6 +12,9 @@ export const terminateMaxMs = 250;
 /** However starved it is. */
 export const starvedMaxMs = 5_000;
 
+/** Looks are closer than that; where one comes later, all of the process may have stood still. */
+const lookMaxMs = 100;
+
 export class EndingAllowance {
   readonly #toldAtMs: number;
   #lookedAtMs: number;
@@ -29,7 +32,7 @@ export class EndingAllowance {
   isOver(nowMs: number, figures: Pick<ThreadFigures, 'cpuMs' | 'isRunnable'> | null): boolean {
     const sinceMs = nowMs - this.#lookedAtMs;
     const onCoreMs = Math.max(0, (figures?.cpuMs ?? this.#cpuMs) - this.#cpuMs);
-    this.#hadMs += figures?.isRunnable === true ? Math.min(onCoreMs, sinceMs) : sinceMs;
+    this.#hadMs += Math.min(figures?.isRunnable === true ? onCoreMs : lookMaxMs, sinceMs);
     this.#lookedAtMs = nowMs;
     this.#cpuMs = figures?.cpuMs ?? this.#cpuMs;
     return this.#hadMs >= terminateMaxMs || nowMs - this.#toldAtMs >= starvedMaxMs;

@@ -166,7 +166,7 @@ export class Outbox {
       envelope.priority = options.priority ?? cause.priority;
       envelope.clientKey = options.clientKey ?? cause.clientKey;
       envelope.origin = cause.origin;
-      envelope.prior = cause.knownChain ?? cause.chain;
+      envelope.prior = cause.chain;
       envelope.knownChain = null;
       envelope.isTraced = options.trace ?? cause.isTraced;
     }

@@ -150,6 +150,11 @@ export interface Report {
   /** Milliseconds on the machine's monotonic clock at sampling, and the length of the window. */
   readonly atMs: number;
   readonly windowMs: number;
+  /**
+   * For how long the whole process stood still in this window or the one before it: stopped, frozen, or its machine
+   * paused. Counters hold; times and rates of these windows say nothing about loads. 0: it did not.
+   */
+  readonly stoodStillMs: number;
   /** Newest controller epoch and table versions in force. */
   readonly epoch: number;
   readonly tables: readonly { readonly edgeId: number; readonly version: number }[];

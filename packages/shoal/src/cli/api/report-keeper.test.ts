@@ -49,6 +49,7 @@ function report(
     sequence: atMs,
     atMs,
     windowMs: 100,
+    stoodStillMs: 0,
     epoch: 1,
     tables: [],
     machineSample: {

@@ -35,6 +35,47 @@ test('whatever reports are lost, doubled or out of order, the sum of the windows
   );
 });
 
+test('what a standstill of the process has in it is no load, whatever the counters say, and the next window counts from there', () => {
+  const monitor = new Monitor(app, places);
+  const queued = (sequence: number, stoodStillMs: number, atMs = sequence * 100): void => {
+    const counts = { accepted: sequence * 10, done: sequence * 8, queueLength: 5, queueLengthMin: 5 };
+    const busyMs = sequence * 40;
+    const threads = [thread(2, sequence * 40)];
+    const work = sample(1, { ...counts, busyMs });
+    monitor.accept(report(sequence, [work], { atMs, stoodStillMs, threads }), atMs);
+  };
+  for (let sequence = 1; sequence <= 5; sequence++) queued(sequence, 0);
+  const [instance] = [...monitor.type('work').instances];
+  assert.equal(instance?.queuedForMs, 500);
+  assert.equal(monitor.processes.get('a/main')?.recentMs, 400);
+  queued(6, 900, 1_500);
+  queued(7, 900, 1_600);
+  assert.deepEqual(
+    [instance?.queuedForMs, instance?.windows.length, instance?.recent.dtMs, instance?.recent.busyMs],
+    [0, 0, 0, 0],
+  );
+  assert.equal(monitor.processes.get('a/main')?.recentMs, 0);
+  queued(8, 0, 1_700);
+  assert.equal(instance?.queuedForMs, 100);
+  const { accepted, completed, busyMs, cpuMs, dtMs } = instance?.recent ?? {};
+  assert.deepEqual([accepted, completed, busyMs, cpuMs, dtMs], [10, 8, 40, 40, 100]);
+});
+
+test('a machine is as free as it was while a process on it stood still', () => {
+  const monitor = new Monitor(app, places);
+  const free = (sequence: number, freeCores: number, stoodStillMs: number): number | undefined => {
+    const { machineSample } = report(1, []);
+    monitor.accept(
+      report(sequence, [], { stoodStillMs, machineSample: { ...machineSample, freeCores } }),
+      sequence * 100,
+    );
+    return monitor.machines.get(machineId('a'))?.freeCores;
+  };
+  assert.equal(free(1, 0.5, 0), 0.5);
+  assert.equal(free(2, 2, 300), 0.5);
+  assert.equal(free(3, 0.1, 0), 0.3);
+});
+
 test('a late report of an incarnation that has ended does not turn the view back', () => {
   const monitor = new Monitor(app, places);
   monitor.accept(report(5, [sample(1)]), 0);

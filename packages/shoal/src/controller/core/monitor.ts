@@ -7,7 +7,9 @@
  *    reports distorts them.
  * I3 A process is judged dead by silence only while another one is heard: if all are silent, it is the controller
  *    that is deaf.
- * I4 An instance whose thread died counts as before while its agent may still bring it back (its queue is kept
+ * I4 A report of a standstill of its process is a new beginning for differences, and no window: it is known how much
+ *    happened, but not in which time.
+ * I5 An instance whose thread died counts as before while its agent may still bring it back (its queue is kept
  *    meanwhile); it is lost when the agent gives it up, or does not bring it back in time.
  */
 import type { AppGraph, ControllerPolicy, Deployment, InstanceId, MachineId } from '../../model/index.ts';
@@ -148,7 +150,9 @@ export class Monitor {
       process.status = 'alive';
       incidents.push({ kind: 'process-back', process });
     }
-    const dtMs = isFirst ? 0 : Math.max(0, report.atMs - process.reportedAtMs);
+    const hasStoodStill = report.stoodStillMs > 0;
+    if (hasStoodStill) forgetWindows(process);
+    const dtMs = isFirst || hasStoodStill ? 0 : Math.max(0, report.atMs - process.reportedAtMs);
     process.sequence = report.sequence;
     process.reportedAtMs = report.atMs;
     process.lastReceivedMs = nowMs;
@@ -271,6 +275,7 @@ export class Monitor {
     machine.cores = machineSample.cores;
     machine.memoryBytes = machineSample.memoryBytes;
     machine.memoryFreeBytes = machineSample.memoryFreeBytes;
+    if (report.stoodStillMs > 0) return;
     const samples = machine.freeSamples;
     if (this.#isTooLong(samples.at(-1)?.windowMs)) samples.length = 0;
     samples.push({ atMs: nowMs, windowMs: report.windowMs, freeCores: machineSample.freeCores });
@@ -342,7 +347,7 @@ export class Monitor {
         incidents.push({ kind: 'instance-changed', instance, isGone: false });
         // Its counters began after the last report, so that all they hold belongs to this window.
         if (!isFirst && dtMs > 0) this.#measure(instance, null, sample, uses, dtMs, report.windowMs, nowMs);
-        else instance.queuedForMs = sample.queueLengthMin > 0 ? report.windowMs : 0;
+        else if (isFirst) instance.queuedForMs = sample.queueLengthMin > 0 ? report.windowMs : 0;
         continue;
       }
       const before = instance.sample;
@@ -357,7 +362,7 @@ export class Monitor {
     }
   }
 
-  /** I4. Answers whether the phase has changed. */
+  /** I5. Answers whether the phase has changed. */
   #takePhase(instance: InstanceView, sample: InstanceSample, nowMs: number): boolean {
     const { phase: reported, givenUp } = sample;
     if (reported !== 'lost') instance.lostSinceMs = -1;
@@ -376,7 +381,7 @@ export class Monitor {
       msu: sample.msu,
       process,
       sample,
-      // I4 from the first report on: messages wait in its lanes, instead of finding no endpoint.
+      // I5 from the first report on: messages wait in its lanes, instead of finding no endpoint.
       phase: sample.phase === 'lost' && sample.givenUp === null ? 'serving' : sample.phase,
       queuedForMs: 0,
       firstSeenMs: nowMs,
@@ -433,6 +438,18 @@ export class Monitor {
 
   #isTooLong(windowMs = 0): boolean {
     return windowMs > this.#windowMaxMs;
+  }
+}
+
+/** What was measured before a process stood still is of another time. */
+function forgetWindows(process: ProcessView): void {
+  process.windowLengths = [];
+  process.recentMs = 0;
+  for (const instance of process.instances.values()) {
+    instance.windows.length = 0;
+    instance.endings.length = 0;
+    instance.queuedForMs = 0;
+    instance.recent = noFigures();
   }
 }
 

@@ -79,6 +79,7 @@ export class SimulatedProcess {
       sequence: ++this.sequence,
       atMs: nowMs,
       windowMs,
+      stoodStillMs: 0,
       epoch: this.epoch,
       tables: this.tables.flatMap(({ edgeId, version }) => [{ edgeId, version }]),
       machineSample: {
