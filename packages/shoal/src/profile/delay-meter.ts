@@ -63,6 +63,8 @@ export class DelayMeter {
 
   /** One window of arrivals and of departures; both cover the same window, which continues the last one. */
   advance(arrivals: Steps, departures: Steps): void {
+    // Nothing waits: without a look at any step.
+    if (arrivals === departures && this.empty && this.#onPassage === undefined) return;
     let [i, j] = [0, 0];
     let time = arrivals.times[0]!;
     while (less(time, arrivals.end)) {
@@ -178,6 +180,7 @@ export class DelayMeter {
 
   /** The delay of the bit that is the `left`-th of the departing step and the `taken`-th of the arriving one. */
   #consider(start: Exact, left: Exact, rate: Exact, from: Exact, taken: Exact, arrivalRate: Exact): void {
+    if (isNoLonger(this.#peak.value, start, left, rate, from, taken, arrivalRate)) return;
     const startNumber = toNumber(start);
     const arrivedNumber = toNumber(from) + toNumber(taken) / toNumber(arrivalRate);
     const estimate = startNumber + toNumber(left) / toNumber(rate) - arrivedNumber;
@@ -199,4 +202,28 @@ export class DelayMeter {
     this.#rates = this.#rates.slice(this.#head);
     this.#head = 0;
   }
+}
+
+/**
+ * Whether `start + left / rate − from − taken / arrivalRate` is certainly not above the peak: without fractions, by what it
+ * comes to multiplied with both rates. False also where that would leave the whole numbers.
+ */
+function isNoLonger(
+  peak: Exact,
+  start: Exact,
+  left: Exact,
+  rate: Exact,
+  from: Exact,
+  taken: Exact,
+  arrivalRate: Exact,
+): boolean {
+  if (typeof peak !== 'number' || typeof start !== 'number' || typeof left !== 'number') return false;
+  if (typeof rate !== 'number' || typeof from !== 'number' || typeof taken !== 'number') return false;
+  if (typeof arrivalRate !== 'number') return false;
+  const sinceMost = (start - from - peak) * rate * arrivalRate;
+  const leftLater = left * arrivalRate;
+  const arrivedLater = taken * rate;
+  const wholeMax = Number.MAX_SAFE_INTEGER / 4;
+  if (!(Math.abs(sinceMost) < wholeMax && leftLater < wholeMax && arrivedLater < wholeMax)) return false;
+  return sinceMost + leftLater - arrivedLater <= 0;
 }

@@ -28,14 +28,20 @@ export class Server {
   peak: Peak = { time: 0, value: 0 };
 
   /**
-   * Serves one window, which continues the last one; both functions cover exactly it. Returns what is sent and
-   * writes what is left over into `remaining`.
+   * Serves one window, which continues the last one; both functions cover exactly it. Returns what is sent, which is
+   * `required` itself where nothing had to wait, and writes what is left over into `remaining`.
    */
   serve(required: Steps, provided: Capacity, remaining: Capacity): Steps {
     const output: Steps = { times: [], rates: [], end: required.end };
     // Each step of either function can end in one step of the result and in one end of a backlog.
     remaining.clear(required.end, 2 * (required.times.length + provided.length));
     const at: Position = { i: 0, j: 0, time: required.times[0]! };
+    if (this.backlog === 0 && typeof at.time === 'number') {
+      forwardWhole(required, provided, remaining, null, at, at.time);
+      if (!less(at.time, required.end)) return required;
+      for (let k = 0; k <= at.i && less(required.times[k]!, at.time); k += 1)
+        pushStep(output.times, output.rates, required.times[k]!, required.rates[k]!);
+    }
     while (less(at.time, required.end)) {
       if (this.backlog === 0 && typeof at.time === 'number') {
         forwardWhole(required, provided, remaining, output, at, at.time);
@@ -127,13 +133,13 @@ interface Position {
 
 /**
  * Forwards what arrives as long as there is no backlog, capacity suffices and all numbers are whole, and moves `at`
- * to where that ends. Whatever this loop cannot do is left to the general step.
+ * to where that ends. Whatever this loop cannot do is left to the general step. `output`: null where nobody needs it yet.
  */
 function forwardWhole(
   required: Steps,
   provided: Capacity,
   remaining: Capacity,
-  output: Steps,
+  output: Steps | null,
   at: Position,
   from: number,
 ): void {
@@ -144,34 +150,33 @@ function forwardWhole(
   let { i, j } = at;
   let time = from;
   let count = remaining.length;
-  // −1 stands for a rate that is no whole number, and equals no rate below.
-  let before = count > 0 ? Math.max(leftRates[count - 1]!, -1) : -1;
   while (i <= last) {
     const rate = required.rates[i]!;
     const stop = stepEnd(required, i);
-    if (typeof rate !== 'number' || typeof stop !== 'number' || !(rates[j]! >= rate)) break;
-    pushStep(output.times, output.rates, time, rate);
-    let next = 0;
-    for (;;) {
-      const left = rates[j]! - rate;
-      if (!(left >= 0)) break;
-      next = j + 1 < length ? times[j + 1]! : end;
-      if (next < 0) break;
-      if (left !== before) {
-        leftTimes[count] = time;
-        leftRates[count] = left;
-        before = left;
-        count += 1;
-      }
-      if (next > stop) {
-        time = stop;
-        break;
-      }
+    if (typeof rate !== 'number' || typeof stop !== 'number') break;
+    let left = rates[j]! - rate;
+    let next = j + 1 < length ? times[j + 1]! : end;
+    if (!(left >= 0) || next < 0) break;
+    if (output !== null) pushStep(output.times, output.rates, time, rate);
+    if (count === 0 || left !== leftRates[count - 1]) {
+      leftTimes[count] = time;
+      leftRates[count] = left;
+      count += 1;
+    }
+    // Steps of the capacity that begin within this one. Neighbours differ, so what is left of them does, too.
+    while (next < stop) {
       j += 1;
       time = next;
-      if (next === stop) break;
+      left = rates[j]! - rate;
+      next = j + 1 < length ? times[j + 1]! : end;
+      if (!(left >= 0) || next < 0) break;
+      leftTimes[count] = time;
+      leftRates[count] = left;
+      count += 1;
     }
-    if (time !== stop) break;
+    if (next < stop || !(left >= 0)) break;
+    if (next === stop) j += 1;
+    time = stop;
     i += 1;
   }
   remaining.length = count;
