@@ -63,7 +63,9 @@ export class HttpSession implements RequestSink {
     this.#parser = new RequestParser(limits, this);
     this.#phaseSinceMs = clock.nowMs;
     this.#defer = () => {
-      const slot: Slot = { ...this.#request, response: null };
+      // Spelled out: an object that is spread into another and then written to has V8 change its shape each time.
+      const { isKeepAlive, isHead } = this.#request;
+      const slot: Slot = { isKeepAlive, isHead, response: null };
       this.#slots.push(slot);
       return (response) => this.#fill(slot, response);
     };

@@ -64,17 +64,21 @@ export function startThreadLoop(
     if (options.canPark()) return park();
     armDueTimer();
     // Where nobody has rung since the last wait, nobody is about to.
-    if (seen === seenAtWait) waitInLoop();
-    else queueMicrotask(spinSoon);
+    if (seen === seenAtWait) return waitInLoop();
+    if (spinInLoop.isDue()) return void settled.then(spinSoon);
+    seenAtWait = seen;
+    waitInLoop();
   };
 
   /** When all that awaited what the turn has delivered has run: only then is there something that may be answered. */
   const spinSoon = (): void => nextTick(spinThenWait);
+  /** `queueMicrotask` makes an async resource each time. */
+  const settled = Promise.resolve();
 
   const spinThenWait = (): void => {
     if (isScheduled || isClosed) return;
     seenAtWait = seen;
-    spinInLoop(seen);
+    spinInLoop.look(seen);
     waitInLoop();
   };
 
@@ -118,7 +122,7 @@ export function startThreadLoop(
     );
   };
 
-  const spin = createSpin(bell, spinMaxMs);
+  const spin = new Spin(bell, spinMaxMs);
   let controlSeen = 0;
   const park = (): void => {
     const until = clock.now() + parkMaxMs;
@@ -133,7 +137,7 @@ export function startThreadLoop(
       const hasMore = thread.turn();
       if (thread.nowMs >= until) break;
       if (hasMore) continue;
-      spin(seen);
+      if (spin.isDue()) spin.look(seen);
       Atomics.store(bell, ThreadWord.waits, Waits.parked);
       Atomics.wait(bell, ThreadWord.bell, seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
       Atomics.store(bell, ThreadWord.waits, loopBell.atRest);
@@ -142,7 +146,7 @@ export function startThreadLoop(
   };
 
   const loopBell = openLoopBell(bell, drive);
-  const spinInLoop = createSpin(bell, spinInLoopMaxMs);
+  const spinInLoop = new Spin(bell, spinInLoopMaxMs);
 
   // Called from anywhere outside of a turn: in a socket's callback, in a continuation.
   thread.onTurnWanted = scheduleSoon;
@@ -157,22 +161,34 @@ export function startThreadLoop(
   };
 }
 
-/** Looks at the bell until it is not what it was when seen, for so long at most, and not each time where that is in vain. */
-function createSpin(bell: Int32Array, maxMs: number): (seen: number) => void {
-  let waitsWithoutSpin = 0;
-  let waitsUntilSpin = 0;
-  return (seen) => {
-    if (waitsUntilSpin > 0) {
-      waitsUntilSpin--;
+/** Looks at a bell before a wait, and not before each where that is in vain. */
+class Spin {
+  readonly #bell: Int32Array;
+  readonly #maxMs: number;
+  #waitsWithoutSpin = 0;
+  #waitsUntilSpin = 0;
+
+  constructor(bell: Int32Array, maxMs: number) {
+    this.#bell = bell;
+    this.#maxMs = maxMs;
+  }
+
+  /** Asked once before each wait. */
+  isDue(): boolean {
+    if (this.#waitsUntilSpin === 0) return true;
+    this.#waitsUntilSpin--;
+    return false;
+  }
+
+  /** Looks until the bell is not what it was when seen, but not for long. */
+  look(seen: number): void {
+    const until = performance.now() + this.#maxMs;
+    while (Atomics.load(this.#bell, ThreadWord.bell) === seen) {
+      if (performance.now() < until) continue;
+      this.#waitsWithoutSpin = Math.min(Math.max(1, this.#waitsWithoutSpin * 2), waitsWithoutSpinMax);
+      this.#waitsUntilSpin = this.#waitsWithoutSpin;
       return;
     }
-    const spinUntil = performance.now() + maxMs;
-    while (Atomics.load(bell, ThreadWord.bell) === seen) {
-      if (performance.now() < spinUntil) continue;
-      waitsWithoutSpin = Math.min(Math.max(1, waitsWithoutSpin * 2), waitsWithoutSpinMax);
-      waitsUntilSpin = waitsWithoutSpin;
-      return;
-    }
-    waitsWithoutSpin = 0;
-  };
+    this.#waitsWithoutSpin = 0;
+  }
 }
