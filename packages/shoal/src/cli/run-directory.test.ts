@@ -14,7 +14,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ShoalError } from '../model/index.ts';
-import { createToken, defaultRunDirectory, findRun, listRuns, writeRunFile } from './run-directory.ts';
+import { defaultRunDirectory } from './default-run-directory.ts';
+import { createToken, findRun, listRuns, writeRunFile } from './run-directory.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'shoal-run-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -13,10 +13,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { ShoalError } from '../model/index.ts';
+import { userId } from './default-run-directory.ts';
 
 /** What a running app says of itself. */
 export interface RunFile {
@@ -38,15 +38,6 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
 /** A token that nobody guesses: 256 random bits. */
 export function createToken(): string {
   return randomBytes(32).toString('base64url');
-}
-
-const userId = (): number => process.getuid?.() ?? -1;
-
-/** `$XDG_RUNTIME_DIR/shoal`, or `shoal-<uid>` in the folder for temporary files. */
-export function defaultRunDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  const given = env.XDG_RUNTIME_DIR;
-  if (given !== undefined && path.isAbsolute(given) && existsSync(given)) return path.join(given, 'shoal');
-  return path.join(os.tmpdir(), `shoal-${userId()}`);
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   serves,
   value,
 } from '../model/index.ts';
-import { enableTypeScript } from '../runtime/index.ts';
+import { enableTypeScript } from '../runtime/typescript.ts';
 import { type CallResult, describeThrown } from './call-result.ts';
 import type { ResolvedIsolateOptions } from './options.ts';
 

@@ -6,7 +6,8 @@
 import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { defaultLimits, ShoalError } from '../model/index.ts';
-import { createGuest, endWorker } from '../runtime/index.ts';
+import { createGuest } from '../runtime/guest.ts';
+import { endWorker } from '../runtime/node-faults.ts';
 import { Calls } from './calls.ts';
 import { type CallPort, createIsolateApp, isolateGraph } from './isolate-app.ts';
 import type { HostReport, HostStart } from './isolate-host.ts';

@@ -3,8 +3,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { isName, ShoalError } from '../../model/index.ts';
 import { type ControlClient, createControlClient } from '../api/client.ts';
 import { type DecisionWithText, orderCountMax } from '../api/control-source.ts';
+import { defaultRunDirectory } from '../default-run-directory.ts';
 import { exitStatus } from '../report-error.ts';
-import { defaultRunDirectory, findRun } from '../run-directory.ts';
+import { findRun } from '../run-directory.ts';
 import { intervalMinMs, runTop } from '../top/run-top.ts';
 import { parseMs } from './check.ts';
 

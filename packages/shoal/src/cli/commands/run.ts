@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { defaultRunDirectory } from '../run-directory.ts';
+import { defaultRunDirectory } from '../default-run-directory.ts';
 import type { RunRequest } from '../run-request.ts';
 
 interface RunFlags {
