@@ -14,7 +14,8 @@ import {
   receives,
   sends,
 } from '../model/index.ts';
-import { fileMaxCharacters, readDeployment, resolveDeployment } from './deployment-file.ts';
+import { fileMaxCharacters, readDeployment } from './deployment-file.ts';
+import { resolveDeployment } from './resolve-deployment.ts';
 
 const source = defineMsu({ name: 'source', out: { to: sends(bytes()) }, create: () => ({}) });
 const sink = defineMsu({ name: 'sink', in: { take: receives(bytes()) }, create: () => ({ take: () => {} }) });

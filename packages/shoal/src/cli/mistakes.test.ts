@@ -6,7 +6,8 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type App, formatProblem, type Problem, validate } from '../model/index.ts';
-import { readDeployment, resolveDeployment } from './deployment-file.ts';
+import { readDeployment } from './deployment-file.ts';
+import { resolveDeployment } from './resolve-deployment.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../fixtures');
 const cores = 4;
