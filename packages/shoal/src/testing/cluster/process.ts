@@ -74,8 +74,11 @@ export class SimulatedProcess {
     this.events = [];
     this.hasNews = false;
     const instances = [...this.instances.values()];
+    const { machine, process, incarnation } = this.heartbeat();
     return {
-      ...this.heartbeat(),
+      machine,
+      process,
+      incarnation,
       sequence: ++this.sequence,
       atMs: nowMs,
       windowMs,
