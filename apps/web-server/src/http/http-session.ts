@@ -63,10 +63,7 @@ export class HttpSession implements RequestSink {
     this.#parser = new RequestParser(limits, this);
     this.#phaseSinceMs = clock.nowMs;
     this.#defer = () => {
-      // Spelled out: an object that is spread into another and then written to has V8 change its shape each time.
-      const { isKeepAlive, isHead } = this.#request;
-      const slot: Slot = { isKeepAlive, isHead, response: null };
-      this.#slots.push(slot);
+      const slot = this.#addSlot(null);
       return (response) => this.#fill(slot, response);
     };
   }
@@ -132,9 +129,18 @@ export class HttpSession implements RequestSink {
     const response = this.#service(request, this.#defer);
     if (response !== null) {
       if (this.#slots.length === 0) this.#emit(response, this.#request);
-      else this.#slots.push({ ...this.#request, response });
+      else this.#addSlot(response);
     }
     return isLasting && !this.#isEnding && this.#slots.length < this.#limits.pipelineMax;
+  }
+
+  /** For the answer to the request that is looked at. */
+  #addSlot(response: WebResponse | null): Slot {
+    // Spelled out: an object that is spread into another and then written to has V8 change its shape each time.
+    const { isKeepAlive, isHead } = this.#request;
+    const slot: Slot = { isKeepAlive, isHead, response };
+    this.#slots.push(slot);
+    return slot;
   }
 
   onExpectContinue(): void {

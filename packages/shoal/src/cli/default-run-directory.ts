@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
+/** -1 where users have no numbers. */
 export const userId = (): number => process.getuid?.() ?? -1;
 
 /** `$XDG_RUNTIME_DIR/shoal`, or `shoal-<uid>` in the folder for temporary files. */
