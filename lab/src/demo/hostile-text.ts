@@ -9,21 +9,25 @@ import type { DemoServer } from './servers.ts';
 
 /** A run of letters that costs a little; any number of them cost so much more. */
 const block = `${'a'.repeat(16)}+`;
-/** Requests measured at a time. The cheapest counts, which was disturbed least. */
-const samples = 9;
-/** The first requests compile the pattern, and are not counted. */
-const warmUpSamples = 3;
+/**
+ * Requests are measured for so long, one after the other, and the mean counts: what the attack is worth is how many come
+ * times what they burn in the mean. (On a busy host the same request burned 102 ms or 185, for seconds at a time, as the
+ * two virtual cores were two cores' threads or one core's.)
+ */
+const measuringMs = 2_000;
+/** The first requests compile the pattern, and say how long the text is to be. */
+const warmUpMs = 500;
 /** Texts longer than the service takes would be refused, not searched. */
 const blocksMax = 240;
-/** Found, when so close. */
-const tolerance = 0.07;
-const triesMax = 8;
+/** Found, when so close: how many are sent goes by what it burns. */
+const tolerance = 0.2;
+const triesMax = 4;
 
 export interface HostileText {
   /** Path and query of the request. */
   readonly path: string;
   readonly characters: number;
-  /** CPU of the server process that one request burns, milliseconds, as measured. */
+  /** CPU of the server process that one request burns, milliseconds, as measured in the mean. */
   readonly costMs: number;
 }
 
@@ -48,15 +52,17 @@ function get(port: number, path: string): Promise<number> {
   });
 }
 
-async function costOf(server: DemoServer, path: string, count = samples): Promise<number> {
-  const costs: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const before = cpuMs(server.pid);
+/** What a request burns in the mean, measured for so long. */
+async function costOf(server: DemoServer, path: string, forMs: number): Promise<number> {
+  const endsAt = performance.now() + forMs;
+  const before = cpuMs(server.pid);
+  let count = 0;
+  do {
     const status = await get(server.port, path);
     if (status !== 200) throw new LabError(`A search was answered ${status}: it cannot be calibrated.`);
-    costs.push(cpuMs(server.pid) - before);
-  }
-  return Math.min(...costs);
+    count++;
+  } while (performance.now() < endsAt);
+  return (cpuMs(server.pid) - before) / count;
 }
 
 /** What a thread does that keeps a core busy: the same as a hostile request, for ever. */
@@ -81,8 +87,8 @@ async function whileCoresAreBusy<T>(run: () => Promise<T>): Promise<T> {
 /** What a request with the text burns now, in a monolith process that does nothing else: machines change their speed. */
 export function costNow(monolith: DemoServer, { path }: HostileText): Promise<number> {
   return whileCoresAreBusy(async () => {
-    await costOf(monolith, path, warmUpSamples);
-    return costOf(monolith, path);
+    await costOf(monolith, path, warmUpMs);
+    return costOf(monolith, path, measuringMs);
   });
 }
 
@@ -94,17 +100,18 @@ export function findHostileText(monolith: DemoServer): Promise<HostileText> {
 async function growText(monolith: DemoServer): Promise<HostileText> {
   const pathOf = (blocks: number): string => `/search?q=${block.repeat(blocks)}`;
   let blocks = 20;
-  await costOf(monolith, pathOf(blocks), warmUpSamples);
+  const fit = (costMs: number): void => {
+    blocks = Math.min(blocksMax, Math.max(1, Math.round((blocks * hostileCostMs) / costMs)));
+  };
+  await costOf(monolith, pathOf(blocks), warmUpMs);
+  fit(await costOf(monolith, pathOf(blocks), warmUpMs));
   for (let tries = 0; tries < triesMax; tries++) {
     const path = pathOf(blocks);
-    const costMs = await costOf(monolith, path);
-    if (
-      Math.abs(costMs / hostileCostMs - 1) <= tolerance ||
-      (blocks === blocksMax && costMs > hostileCostMs / 2)
-    ) {
+    const costMs = await costOf(monolith, path, measuringMs);
+    const isClose = Math.abs(costMs / hostileCostMs - 1) <= tolerance;
+    if (isClose || (blocks === blocksMax && costMs > hostileCostMs / 2))
       return { path, characters: blocks * block.length, costMs };
-    }
-    blocks = Math.min(blocksMax, Math.max(1, Math.round((blocks * hostileCostMs) / costMs)));
+    fit(costMs);
   }
   throw new LabError(`No text was found that costs about ${hostileCostMs} ms: the machine is too restless.`);
 }

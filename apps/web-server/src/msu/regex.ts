@@ -14,6 +14,7 @@ export function defineRegex(settings: WebSettings): RegexMsu {
     name: 'regex',
     state: 'none',
     execution: 'sync',
+    order: 'sjf',
     deadlineMs: settings.searchDeadlineMs,
     runLimitMs: settings.searchRunLimitMs,
     queueMaxMessages: settings.searchQueueMax,

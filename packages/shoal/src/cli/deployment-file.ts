@@ -12,7 +12,7 @@ import {
   type PlaceOfPath,
   type Problem,
   policyRules,
-  queueOrders,
+  schedulingOrders,
   show,
   suggest,
   threadRules,
@@ -134,7 +134,7 @@ function problemsOf(
     }
     const what = `${pathText(path)} is ${value === null ? 'empty' : show(value)}`;
     if (issue.code === 'invalid_value' && typeof value === 'string') {
-      return [{ where, what, mend: suggest(value, queueOrders, '') }];
+      return [{ where, what, mend: suggest(value, schedulingOrders, '') }];
     }
     return [{ where, what, mend: `Give ${rule === undefined ? expected : describeRule(rule)}` }];
   });

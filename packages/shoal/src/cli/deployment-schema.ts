@@ -17,7 +17,7 @@ import {
   type NumberRule,
   nameMaxCharacters,
   policyRules,
-  queueOrders,
+  schedulingOrders,
   threadRules,
 } from '../model/index.ts';
 import { optionMeanings } from './option-meanings.ts';
@@ -92,7 +92,7 @@ export function deploymentSchema(purpose: Purpose): z.ZodType<DeploymentInput> {
     name: name(purpose, 'thread.name').optional(),
     core: number(purpose, 'thread.core', threadRules.core, defaultCore),
     nice: number(purpose, 'thread.nice', threadRules.nice, 0),
-    scheduling: z.enum(queueOrders).meta(describe('thread.scheduling')).default('fifo'),
+    scheduling: z.enum(schedulingOrders).meta(describe('thread.scheduling')).default('fifo'),
     instances: z.array(name(purpose, 'type')).meta(describe('thread.instances')),
   });
   const process = z.strictObject({

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { QueueOrder } from '../model/index.ts';
+import type { SchedulingOrder } from '../model/index.ts';
 import { checkApp } from './check-app.ts';
 import { runApp } from './run-app.ts';
 import { fixtures } from './test-command.ts';
@@ -57,7 +57,7 @@ for (const [scheduling, order] of [
   ['fifo', 'cccaaabbb'],
   ['priority', 'bbbcccaaa'],
   ['edf', 'aaabbbccc'],
-] as const satisfies readonly [QueueOrder, string][]) {
+] as const satisfies readonly [SchedulingOrder, string][]) {
   test(`scheduling: ${scheduling} of a thread orders the messages of different instances`, async () => {
     assert.equal((await place(scheduling, `, scheduling: ${scheduling}`)).order, order);
   });

@@ -35,6 +35,8 @@ function defineFunction(options: ResolvedIsolateOptions): FunctionMsu {
     name: 'function',
     execution: options.concurrency > 1 ? 'async' : 'sync',
     concurrency: options.concurrency,
+    // Calls have no order among each other; short ones should not wait behind those of an attack.
+    order: 'sjf',
     runLimitMs: options.runLimitMs,
     deadlineMs: options.deadlineMs,
     instances: { initial: options.instances, min: options.instances, max: options.instancesMax },

@@ -188,6 +188,24 @@ test('a call that has waited past the deadline is not begun', async () => {
   assert.match(error.message, /shed \(expired\)/);
 });
 
+test('a call passes those that will be stopped, once one of their size has been', async () => {
+  const count = await open('foreverIfLong', {
+    runLimitMs: 100,
+    deadlineMs: 0,
+    timeoutMs: 0,
+    instancesMax: 1,
+  });
+  const long = 'x'.repeat(100);
+  assert.equal(await failure(count(long)), 'SHOAL_CALL_FAILED run-limit');
+  const settled: string[] = [];
+  const note = (text: string) => (): void => void settled.push(text);
+  await Promise.all(
+    [long, long, long, long, 'short'].map((text) => count(text).then(note(text), note(text))),
+  );
+  // One of the others may have begun.
+  assert.ok(settled.indexOf('short') <= 1, settled.map((text) => text.length).join());
+});
+
 test('a call is answered within `timeoutMs`, whatever its function does', async () => {
   const never = await open('never', { timeoutMs: 100, runLimitMs: 0 });
   assert.equal(await failure(never()), 'SHOAL_CALL_FAILED timeout');

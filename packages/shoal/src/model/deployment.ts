@@ -1,6 +1,6 @@
 /** A deployment: where instances run, and the limits and controller policy they run under. All defaults resolved. */
 import type { Limits } from './limits.ts';
-import type { QueueOrder } from './msu.ts';
+import type { SchedulingOrder } from './msu.ts';
 import type { ControllerPolicy } from './policy.ts';
 
 /** A thread that exists from the start. Clones get threads of their own, made on demand. */
@@ -11,7 +11,7 @@ export interface DeploymentThread {
   /** OS niceness from when the thread uses more than half of a core, 0…19; a larger one yields to others. */
   readonly nice: number;
   /** Which instance is served next on this thread. */
-  readonly scheduling: QueueOrder;
+  readonly scheduling: SchedulingOrder;
   /** Names of MSU types, one entry for each instance. */
   readonly instances: readonly string[];
 }

@@ -39,12 +39,21 @@ export type ExecutionKind = 'sync' | 'async' | 'blocking';
 export const executionKinds: readonly ExecutionKind[] = ['sync', 'async', 'blocking'];
 
 /**
- * The order in which an instance handles what is queued. `edf`: earliest deadline first; what has none, timers
- * included, counts as due a second after it came.
+ * The order in which a thread serves the instances on it. `edf`: earliest deadline first; what has none, timers included,
+ * counts as due a second after it came.
  */
-export type QueueOrder = 'fifo' | 'priority' | 'edf';
+export type SchedulingOrder = 'fifo' | 'priority' | 'edf';
+/** Every {@link SchedulingOrder}. */
+export const schedulingOrders: readonly SchedulingOrder[] = ['fifo', 'priority', 'edf'];
+
+/**
+ * The order in which an instance handles what is queued. `sjf`: shortest job first, by what messages of about the same
+ * size took there; a message lets pass what comes within ten times as long as it will take itself, at most a second, so
+ * nothing starves.
+ */
+export type QueueOrder = SchedulingOrder | 'sjf';
 /** Every {@link QueueOrder}. */
-export const queueOrders: readonly QueueOrder[] = ['fifo', 'priority', 'edf'];
+export const queueOrders: readonly QueueOrder[] = [...schedulingOrders, 'sjf'];
 
 /** When a thread that died is replaced: always; after abnormal ends only; never. Erlang/OTP's words. */
 export type RestartKind = 'permanent' | 'transient' | 'temporary';
@@ -128,7 +137,8 @@ export interface MsuOptions {
    * the same name says. A message from another thread counts as what those of about its size took, one from the same
    * thread as the mean of all; and of several instances the one with less work gets the next (`shortest-queue`). A message
    * with which it would be more is refused `queue-full`, so a cheap one is taken where an expensive one is not; but one may
-   * wait behind another however long that takes. Default 0.
+   * wait behind another however long that takes. By `sjf`, work that will let the message pass does not count for it.
+   * Default 0.
    */
   readonly queueMaxWorkMs?: number;
   /** Names of the machines that may host it. Default: all. */

@@ -21,7 +21,7 @@ const killsPerGraph = isSource ? 8 : 18;
 const type: fc.Arbitrary<RandomType> = fc.record({
   execution: fc.constantFrom('sync', 'sync', 'async', 'blocking'),
   concurrency: fc.integer({ min: 1, max: 4 }),
-  order: fc.constantFrom('fifo', 'fifo', 'priority', 'edf'),
+  order: fc.constantFrom('fifo', 'fifo', 'priority', 'edf', 'sjf'),
   state: fc.constantFrom('none', 'instance', 'keyed', 'pinned'),
   instances: fc.integer({ min: 1, max: 2 }),
   deadlineMs: fc.constantFrom(0, 0, 3, 50),

@@ -5,7 +5,7 @@ import {
   type InstanceId,
   type Limits,
   parseStackPlace,
-  type QueueOrder,
+  type SchedulingOrder,
   type ThreadId,
 } from '../model/index.ts';
 import { offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
@@ -40,7 +40,7 @@ export interface AgentThreadOptions {
   readonly core: number;
   /** OS niceness from when it keeps a core: until then it yields to nobody. */
   readonly nice: number;
-  readonly scheduling: QueueOrder;
+  readonly scheduling: SchedulingOrder;
   readonly printsTo: 'stdout' | 'stderr';
   readonly seed: number;
   readonly messageBlocks: SharedArrayBuffer;

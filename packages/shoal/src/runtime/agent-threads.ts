@@ -5,8 +5,8 @@
 import {
   defaultRestart,
   type GraphMsu,
-  type QueueOrder,
   type RestartPolicy,
+  type SchedulingOrder,
   threadId,
 } from '../model/index.ts';
 import type { GiveUpReason } from '../wire/index.ts';
@@ -43,7 +43,7 @@ export interface InitialThread {
   readonly name: string;
   readonly core: number;
   readonly nice: number;
-  readonly scheduling: QueueOrder;
+  readonly scheduling: SchedulingOrder;
   readonly instances: readonly string[];
   /** Present for a thread that is there already. */
   readonly guest?: GuestLink;

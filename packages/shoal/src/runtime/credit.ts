@@ -1,26 +1,32 @@
 /** Whether an instance takes one more message, as well as can be known in the thread that sends to it. */
+import { expectedMs, sjfRank } from './expected-work.ts';
 import type { LiveEndpoint, Route } from './route.ts';
-import { InstanceFloat, sizeMeanFloat } from './shared-block.ts';
+import { InstanceFloat } from './shared-block.ts';
 
 /**
- * Milliseconds of work that waits or runs at an instance: for each message that this thread has sent it, what messages of
- * about its size took there (twice the size or half of it is another matter, as costs grow with sizes as often as not);
- * for others, and sizes that it has not met, what messages took in the mean.
+ * Milliseconds of work that waits or runs at an instance: for each message that this thread has sent it, what is expected
+ * of it; for others what messages took in the mean. `rank`: in the order `sjf`, what is of a larger rank and only waits
+ * does not count.
  */
-export function queuedWorkMs({ stats, writer, queueLength }: LiveEndpoint, nowMs: number): number {
+export function queuedWorkMs(
+  { stats, writer, queueLength }: LiveEndpoint,
+  nowMs: number,
+  rank: number = Number.POSITIVE_INFINITY,
+): number {
   const length = queueLength();
   const meanMs = stats[InstanceFloat.serviceMeanMs] as number;
   if (writer === null || length === 0) return length * meanMs;
   let own = 0;
   let workMs = 0;
-  let oldestMs = 0;
-  writer.eachPending((_flowKey, _index, bytes) => {
-    const ms = (stats[sizeMeanFloat(bytes)] as number) || meanMs;
-    if (own++ === 0) oldestMs = ms;
-    workMs += ms;
+  let runningMs = 0;
+  writer.eachPending((_flowKey, _index, bytes, acceptedAtMs, mayRun) => {
+    const ms = expectedMs(stats, bytes);
+    own++;
+    if (mayRun) runningMs ||= ms;
+    if (mayRun || sjfRank(acceptedAtMs, ms) <= rank) workMs += ms;
   });
   const runningSince = stats[InstanceFloat.runningSince] as number;
-  const doneMs = runningSince > 0 ? Math.min(oldestMs, Math.max(0, nowMs - runningSince)) : 0;
+  const doneMs = runningSince > 0 ? Math.min(runningMs, Math.max(0, nowMs - runningSince)) : 0;
   return workMs - doneMs + Math.max(0, length - own) * meanMs;
 }
 
@@ -30,11 +36,9 @@ export function queuedWorkMs({ stats, writer, queueLength }: LiveEndpoint, nowMs
  */
 export function admitsWork(route: Route, endpoint: LiveEndpoint, nowMs: number, bytes: number): boolean {
   if (endpoint.queueLength() <= 1) return true;
-  const { stats } = endpoint;
-  const ownMs =
-    (bytes < 0 ? 0 : (stats[sizeMeanFloat(bytes)] as number)) ||
-    (stats[InstanceFloat.serviceMeanMs] as number);
-  return queuedWorkMs(endpoint, nowMs) + ownMs <= route.queueMaxWorkMs;
+  const ownMs = expectedMs(endpoint.stats, bytes);
+  const rank = route.isShortestFirst ? sjfRank(nowMs, ownMs) : Number.POSITIVE_INFINITY;
+  return queuedWorkMs(endpoint, nowMs, rank) + ownMs <= route.queueMaxWorkMs;
 }
 
 /** Messages that their bounded number leaves room for; not positive: there are too many. */

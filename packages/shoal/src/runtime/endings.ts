@@ -11,6 +11,7 @@ import { Notices } from './notices.ts';
 import { InstanceFloat, portBytesFloat, resourcesFloat } from './shared-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 
+const runLimit = failedCode('run-limit');
 const threadLost = failedCode('thread-lost');
 
 /** The detail of a failed reply. */
@@ -130,8 +131,13 @@ export class Endings {
    * what was in the dead heap is lost, and counted.
    */
   recover(end: number): void {
-    for (const lane of [...this.#instance.inbox.lanes]) {
-      for (const index of lane.recover()) {
+    const { inbox, graph, meter } = this.#instance;
+    for (const lane of [...inbox.lanes]) {
+      const held = lane.recover();
+      // Of one that was killed is known how long it takes: it would seem cheap. (Of several, one may have held up the rest.)
+      if (end === runLimit && graph.execution === 'sync')
+        for (const index of held) meter.recordSize(graph.runLimitMs, lane.payloadBytes(index));
+      for (const index of held) {
         const envelope = new Envelope();
         lane.readHeader(index, envelope);
         this.#tell(envelope, lane, end, '');
@@ -139,7 +145,7 @@ export class Endings {
         lane.finishRecovered(index, end);
       }
     }
-    for (const lane of this.#instance.inbox.replyLanes) {
+    for (const lane of inbox.replyLanes) {
       for (const index of lane.recover()) lane.finishRecovered(index, doneCode);
     }
     this.#countLost();

@@ -118,9 +118,14 @@ export class EventMeter {
   recordService(tookMs: number, count: number, bytes: number): void {
     const stats = this.#stats;
     this.#average(serviceMeanMs, tookMs);
-    if (bytes >= 0) this.#average(sizeMeanFloat(bytes), tookMs);
+    this.recordSize(tookMs, bytes);
     const at = serviceHistogram + bucketOf(tookMs);
     stats[at] = (stats[at] as number) + count;
+  }
+
+  /** What is expected of messages of a size by this one, that was served or killed. `bytes`: see {@link recordService}. */
+  recordSize(tookMs: number, bytes: number): void {
+    if (bytes >= 0) this.#average(sizeMeanFloat(bytes), tookMs);
   }
 
   #average(at: number, tookMs: number): void {

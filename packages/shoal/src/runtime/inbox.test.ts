@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { QueueOrder } from '../model/index.ts';
+import { type QueueOrder, queueOrders } from '../model/index.ts';
 import {
   createLaneMemory,
   doneCode,
@@ -10,7 +10,8 @@ import {
   LaneWriter,
   priorityAgeMs,
 } from '../transport/index.ts';
-import { Envelope, EnvelopeKind } from '../wire/index.ts';
+import { createCodec, Envelope, EnvelopeKind } from '../wire/index.ts';
+import { yieldMaxMs } from './expected-work.ts';
 import { Inbox } from './inbox.ts';
 
 interface Arrival {
@@ -19,6 +20,7 @@ interface Arrival {
   readonly gapMs: number;
   readonly priority: number;
   readonly deadlineMs: number;
+  readonly bytes: number;
 }
 
 const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
@@ -27,9 +29,14 @@ const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
     gapMs: fc.nat(800),
     priority: fc.nat(4),
     deadlineMs: fc.constantFrom(50, 500, 5_000, Number.POSITIVE_INFINITY),
+    bytes: fc.constantFrom(0, 1, 9, 30, 100, 120),
   }),
   { maxLength: 40 },
 );
+
+/** What comes from other threads takes as many milliseconds as it has bytes; by reference, ten. */
+const codec = createCodec({ kind: 'bytes', fields: null });
+const expectedMs = (bytes: number): number => (bytes < 0 ? 10 : bytes);
 
 /** An inbox with two lanes, and everything that arrives in it. */
 class Rig {
@@ -39,12 +46,12 @@ class Rig {
   #siblings: LaneWriter | null = null;
 
   constructor(order: QueueOrder) {
-    this.inbox = new Inbox(order, 64, 64);
+    this.inbox = new Inbox(order, 64, 64, expectedMs);
     for (let way = 0; way < 2; way++) this.writers.push(this.#lane(this.inbox.lanes, order === 'fifo'));
   }
 
   #lane(lanes: LaneReader[], isOrdered: boolean): LaneWriter {
-    const bounds = { slots: 64, maxMessages: 64, spillBytes: 1_024, messageMaxBytes: 512 };
+    const bounds = { slots: 64, maxMessages: 64, spillBytes: 8_192, messageMaxBytes: 512 };
     const memory = createLaneMemory({ isOrdered, ...bounds });
     lanes.push(new LaneReader(memory));
     return new LaneWriter(memory);
@@ -61,10 +68,10 @@ class Rig {
     assert.equal(this.#siblings.write(envelope, null, undefined), 'accepted');
   }
 
-  send(way: number, fields: Partial<Envelope>): void {
+  send(way: number, fields: Partial<Envelope>, bytes = 0): void {
     const envelope = Object.assign(new Envelope(), fields);
     if (way === 2) assert.ok(this.inbox.accept(envelope));
-    else assert.equal(this.writers[way]?.write(envelope, null, undefined), 'accepted');
+    else assert.equal(this.writers[way]?.write(envelope, codec, new Uint8Array(bytes)), 'accepted');
   }
 
   reply(fields: Partial<Envelope>): void {
@@ -93,10 +100,10 @@ class Rig {
 
 function arrive(rig: Rig, script: readonly Arrival[]): Envelope[] {
   let now = 1_000;
-  return script.map(({ way, gapMs, priority, deadlineMs }, at) => {
+  return script.map(({ way, gapMs, priority, deadlineMs, bytes }, at) => {
     now += gapMs + 0.001;
     const fields = { id: at + 1, enqueuedAtMs: now, priority, deadlineAtMs: now + deadlineMs };
-    rig.send(way, fields);
+    rig.send(way, fields, bytes);
     return Object.assign(new Envelope(), fields);
   });
 }
@@ -118,23 +125,18 @@ test('fifo: messages come out in the order of their acceptance, over all ways in
 
 test('what one look at the lanes has found is taken without another, replies included, in every order', () => {
   fc.assert(
-    fc.property(
-      arrivals,
-      fc.constantFrom('fifo', 'priority', 'edf'),
-      fc.boolean(),
-      (script, order, replies) => {
-        const rig = new Rig(order);
-        const sent = arrive(rig, script);
-        if (replies) rig.reply({ id: 1_000, enqueuedAtMs: 1_500 });
-        const taken = ids(rig.drain(true, true));
-        const expected = [...ids(sent), ...(replies ? [1_000] : [])];
-        assert.deepEqual(
-          taken.toSorted((a, b) => a - b),
-          expected,
-        );
-        assert.equal(rig.inbox.chooseNext(true), Number.POSITIVE_INFINITY);
-      },
-    ),
+    fc.property(arrivals, fc.constantFrom(...queueOrders), fc.boolean(), (script, order, replies) => {
+      const rig = new Rig(order);
+      const sent = arrive(rig, script);
+      if (replies) rig.reply({ id: 1_000, enqueuedAtMs: 1_500 });
+      const taken = ids(rig.drain(true, true));
+      const expected = [...ids(sent), ...(replies ? [1_000] : [])];
+      assert.deepEqual(
+        taken.toSorted((a, b) => a - b),
+        expected,
+      );
+      assert.equal(rig.inbox.chooseNext(true), Number.POSITIVE_INFINITY);
+    }),
   );
 });
 
@@ -170,6 +172,33 @@ test('priority: larger first, but a step of priority is worth no more than a sec
       });
     }),
   );
+});
+
+test('sjf: a message lets pass what comes within ten times as long as it will take itself, a second at most', () => {
+  fc.assert(
+    fc.property(arrivals, (script) => {
+      const rig = new Rig('sjf');
+      const sent = arrive(rig, script);
+      const rankOf = ({ id, enqueuedAtMs }: Envelope): number => {
+        const { way, bytes } = script[id - 1] as Arrival;
+        return enqueuedAtMs + Math.min(1_000, 10 * (way === 2 ? 10 : bytes));
+      };
+      const expected = [...sent].sort((a, b) => rankOf(a) - rankOf(b));
+      assert.deepEqual(ids(rig.drain()), ids(expected));
+    }),
+  );
+});
+
+test('sjf is starvation-free: under an endless stream of short messages, a long one has its turn', () => {
+  const rig = new Rig('sjf');
+  rig.send(0, { id: 1, enqueuedAtMs: 0 }, 500);
+  for (let now = 1; ; now += 20) {
+    assert.ok(now <= yieldMaxMs + 20, 'it starves');
+    rig.send(1, { id: 2, enqueuedAtMs: now }, 1);
+    rig.inbox.poll();
+    rig.inbox.chooseNext(true);
+    if (rig.takeAndEnd().id === 1) return assert.ok(now > yieldMaxMs - 40, 'it let nothing pass');
+  }
 });
 
 test('priority is starvation-free: under an endless stream of urgent messages, a plain one has its turn', () => {
@@ -221,11 +250,11 @@ test('edf is starvation-free: messages with deadlines hold up one without, or a 
 test('messages from the same thread are bounded in every order, whether the inbox has looked at them or not', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom('fifo', 'priority', 'edf'),
+      fc.constantFrom(...queueOrders),
       fc.array(fc.constantFrom('accept', 'accept', 'poll', 'take'), { minLength: 60, maxLength: 120 }),
       (order, script) => {
         const max = 5;
-        const inbox = new Inbox(order, max, 64);
+        const inbox = new Inbox(order, max, 64, expectedMs);
         let waiting = 0;
         for (const step of script) {
           if (step === 'accept') {
@@ -244,7 +273,7 @@ test('messages from the same thread are bounded in every order, whether the inbo
 });
 
 test('replies are taken while no message may be, and messages wait', () => {
-  for (const order of ['fifo', 'priority', 'edf'] as const) {
+  for (const order of queueOrders) {
     const rig = new Rig(order);
     rig.send(0, { id: 1, enqueuedAtMs: 1 });
     rig.send(2, { id: 2, enqueuedAtMs: 2 });
@@ -278,7 +307,7 @@ test('a lane whose sender is gone is served until it is empty, and then dropped'
 });
 
 test('what other instances have passed on goes before all other messages, in any order, but not before older replies', () => {
-  for (const order of ['fifo', 'priority', 'edf'] as const) {
+  for (const order of queueOrders) {
     const rig = new Rig(order);
     rig.send(0, { id: 1, enqueuedAtMs: 10, priority: 9, deadlineAtMs: 20 });
     rig.send(2, { id: 2, enqueuedAtMs: 11, priority: 9, deadlineAtMs: 20 });

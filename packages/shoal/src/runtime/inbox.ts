@@ -4,17 +4,19 @@
  *
  * I1. Replies and notices come in lanes of their own and are never held back by what the instance is busy with:
  *     an event that awaits a reply could not end otherwise.
- * I2. `fifo`: across all ways in, by the time of acceptance. `priority` and `edf`: waiting messages are moved
+ * I2. `fifo`: across all ways in, by the time of acceptance. `priority`, `edf` and `sjf`: waiting messages are moved
  *     into a local order; their slots stay theirs, so a replacement rebuilds that order by a scan.
  * I3. Starvation-free: in `priority` order a message gains one priority for every second that it has waited; by `edf`
- *     one without a deadline, and a timer, has the rank of a deadline a second after its acceptance.
+ *     one without a deadline, and a timer, has the rank of a deadline a second after its acceptance; by `sjf` one lets
+ *     pass what comes within a second at most.
  * I4. What other instances of the type have passed on goes before all other messages, in any order, and their lanes are
  *     looked at last. A sender that has gone over from another instance to this one waited until that one had passed on
  *     its messages: whoever sees here what the sender sent directly, sees afterwards what was passed on before.
  */
-import type { QueueOrder } from '../model/index.ts';
+import type { QueueOrder, SchedulingOrder } from '../model/index.ts';
 import { type LaneReader, rankOf } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
+import { sjfRank } from './expected-work.ts';
 import { Heap } from './heap.ts';
 import { LocalQueue } from './local-queue.ts';
 
@@ -34,6 +36,8 @@ const noLanes: readonly LaneReader[] = [];
 
 export class Inbox {
   readonly order: QueueOrder;
+  /** Milliseconds that a message of so many bytes, -1 by reference, will take here: what `sjf` goes by. */
+  readonly #expectedMs: (bytes: number) => number;
   /** {@link order} is another than `fifo`. */
   readonly #isArranged: boolean;
   /** Messages accepted from other threads; at the end those of {@link siblingLanes}. */
@@ -66,8 +70,14 @@ export class Inbox {
   /** Events anywhere but in {@link local}: most inboxes have none, most of the time. */
   #elsewhere = 0;
 
-  constructor(order: QueueOrder, localMax: number, repliesMax: number) {
+  constructor(
+    order: QueueOrder,
+    localMax: number,
+    repliesMax: number,
+    expectedMs: (bytes: number) => number,
+  ) {
     this.order = order;
+    this.#expectedMs = expectedMs;
     this.#isArranged = order !== 'fifo';
     this.local = new LocalQueue(localMax);
     this.localReplies = new LocalQueue(repliesMax);
@@ -190,7 +200,11 @@ export class Inbox {
   }
 
   #arrangeOne(envelope: Envelope, lane: LaneReader | null, index: number): void {
-    const rank = rankOf(this.order, envelope.enqueuedAtMs, envelope.priority, envelope.deadlineAtMs);
+    const { order } = this;
+    const rank =
+      order === 'sjf'
+        ? sjfRank(envelope.enqueuedAtMs, this.#expectedMs(lane?.payloadBytes(index) ?? -1))
+        : rankOfEnvelope(order, envelope);
     this.#waiting.push({ envelope, lane, index, rank, arrival: this.#arrivals++ });
   }
 
@@ -199,7 +213,7 @@ export class Inbox {
    * `Infinity`: there is none that may be taken. `takesMessages`: false while the instance is as busy as it may
    * be (I1). Replies go first, unless a message of a FIFO inbox is older.
    */
-  chooseNext(takesMessages: boolean, order: QueueOrder = 'fifo'): number {
+  chooseNext(takesMessages: boolean, order: SchedulingOrder = 'fifo'): number {
     if (this.#elsewhere > 0 || this.#isArranged) return this.#chooseAmongAll(takesMessages, order);
     const first = takesMessages ? this.local.peek() : undefined;
     this.isPassedOn = false;
@@ -209,7 +223,7 @@ export class Inbox {
     return order === 'fifo' ? first.enqueuedAtMs : rankOfEnvelope(order, first);
   }
 
-  #chooseAmongAll(takesMessages: boolean, order: QueueOrder): number {
+  #chooseAmongAll(takesMessages: boolean, order: SchedulingOrder): number {
     let from: From = From.nowhere;
     let at = Number.POSITIVE_INFINITY;
     let lane: LaneReader | null = null;
@@ -277,11 +291,11 @@ export class Inbox {
     return at;
   }
 
-  #rankOfPassedOn(order: QueueOrder): number {
+  #rankOfPassedOn(order: SchedulingOrder): number {
     return this.#lane?.nextRank(order) ?? rankOfEnvelope(order, this.passedOn.peek() as Envelope);
   }
 
-  #chooseArranged(order: QueueOrder): number {
+  #chooseArranged(order: SchedulingOrder): number {
     if (this.local.length > 0) this.#arrange();
     const first = this.#waiting.peek()?.envelope;
     this.#from = first === undefined ? From.nowhere : From.waiting;
@@ -324,7 +338,7 @@ export class Inbox {
   }
 }
 
-function rankOfEnvelope(order: QueueOrder, envelope: Envelope): number {
+function rankOfEnvelope(order: SchedulingOrder, envelope: Envelope): number {
   if (order === 'fifo') return envelope.enqueuedAtMs;
   return rankOf(order, envelope.enqueuedAtMs, envelope.priority, envelope.deadlineAtMs);
 }

@@ -18,8 +18,8 @@ import {
   type GraphMsu,
   type InstanceId,
   type LifeHandlers,
-  type QueueOrder,
   type Reply,
+  type SchedulingOrder,
   sheddingReasons,
 } from '../model/index.ts';
 import { doneCode, ends, failedCode, type LaneReader, shedCode } from '../transport/index.ts';
@@ -27,6 +27,7 @@ import { type Codec, createCodec, DecodeError, Envelope, EnvelopeKind } from '..
 import { releaseConnection } from './connection-owner.ts';
 import { detailCodec, Endings } from './endings.ts';
 import { EventMeter } from './event-meter.ts';
+import { expectedMs } from './expected-work.ts';
 import { Inbox } from './inbox.ts';
 import { MovingKeys, stateCodec } from './moving-keys.ts';
 import { Outbox } from './outbox.ts';
@@ -112,7 +113,9 @@ export class Instance {
     this.#concurrency = graph.execution === 'async' ? graph.concurrency : 1;
     const max = graph.queueMaxMessages > 0 ? graph.queueMaxMessages : thread.limits.laneMaxMessages;
     this.#isFifo = graph.order === 'fifo';
-    this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2);
+    this.inbox = new Inbox(graph.order, max, thread.limits.requestsMax * 2, (bytes) =>
+      expectedMs(this.stats, bytes),
+    );
     this.outbox = new Outbox(this);
     this.endings = new Endings(this);
     this.keys = graph.state === 'keyed' ? new MovingKeys(this) : null;
@@ -144,7 +147,7 @@ export class Instance {
   }
 
   /** Chooses the next event. Answers its rank in the order of the thread; `Infinity`: none may be taken. */
-  chooseNext(scheduling: QueueOrder): number {
+  chooseNext(scheduling: SchedulingOrder): number {
     return this.inbox.chooseNext(this.inProgress < this.#concurrency, scheduling);
   }
 

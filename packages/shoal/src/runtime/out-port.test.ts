@@ -153,6 +153,31 @@ test('work that waits counts by what messages of its size took there, whatever t
   assert.equal(on(hand).send(long), 'queue-full', 'no more is done than the running one needed');
 });
 
+test('by sjf, what will let a message pass does not count for it; what runs, and what is sooner, does', async () => {
+  const costMs = (payload: number): number => (payload === long ? 100 : 1);
+  const taken: number[] = [];
+  const push = ({ payload }: { readonly payload: number }): void => {
+    taken.push(payload);
+    hand.clock.nowMs += costMs(payload);
+  };
+  const hand: ByHand = await startByHand(app({ push }, { queueMaxWorkMs: 250, order: 'sjf' }), otherThread);
+  for (const payload of [short, long]) {
+    on(hand).send(payload);
+    hand.run();
+  }
+  const acceptedOf = (payload: number): number => {
+    let accepted = 0;
+    while (on(hand).send(payload) === 'accepted') accepted++;
+    return accepted;
+  };
+  taken.length = 0;
+  assert.equal(acceptedOf(long), 2);
+  assert.equal(acceptedOf(short), 250);
+  assert.equal(acceptedOf(long), 0, 'those count that go before it');
+  hand.run();
+  assert.deepEqual(taken, [...Array.from({ length: 250 }, () => short), long, long]);
+});
+
 test('where work is bounded, the shorter queue is that with less work', async () => {
   const taken: Taken[] = [];
   const hand = await startByHand(app(taken, { queueMaxWorkMs: 1_000 }), [['source'], ['sink'], ['sink']]);

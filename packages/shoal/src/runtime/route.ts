@@ -59,6 +59,8 @@ export class Route {
   readonly queueMaxMessages: number;
   /** Milliseconds of work that an instance at the other end may have waiting; 0: not bounded. */
   readonly queueMaxWorkMs: number;
+  /** The order of the queues at the other end is `sjf`. */
+  readonly isShortestFirst: boolean;
   /** Messages are routed by key, and the type has its states by key: all routes of the thread to it go as one. */
   readonly isByKey: boolean;
   /** Of the endpoint that {@link choose} chose last: see {@link Envelope.routedBy}. */
@@ -93,6 +95,7 @@ export class Route {
     this.deadlineMs = to.deadlineMs;
     this.queueMaxMessages = to.queueMaxMessages;
     this.queueMaxWorkMs = to.queueMaxWorkMs > 0 ? to.queueMaxWorkMs : limits.queueMaxWorkMs;
+    this.isShortestFirst = to.order === 'sjf';
     this.timeoutMs = from.out[outPort]?.timeoutMs ?? 0;
   }
 

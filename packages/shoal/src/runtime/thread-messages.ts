@@ -3,7 +3,7 @@
  * by reference. After posting, the agent counts up the thread's `control` word and rings its bell, so that a
  * parked thread looks at its port.
  */
-import type { AppGraph, InstanceId, Limits, QueueOrder, ThreadId } from '../model/index.ts';
+import type { AppGraph, InstanceId, Limits, SchedulingOrder, ThreadId } from '../model/index.ts';
 import type { LaneMemory } from '../transport/index.ts';
 
 /** What a thread is started with. */
@@ -18,7 +18,7 @@ export interface ThreadStart {
   /** Core to pin to; -1: none. */
   readonly core: number;
   readonly nice: number;
-  readonly scheduling: QueueOrder;
+  readonly scheduling: SchedulingOrder;
   /** Where its message ids come from (`message-ids.ts`). */
   readonly messageBlocks: SharedArrayBuffer;
   readonly seed: number;

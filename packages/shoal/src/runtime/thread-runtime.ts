@@ -10,8 +10,8 @@ import {
   type Clock,
   type InstanceId,
   type Limits,
-  type QueueOrder,
-  queueOrders,
+  type SchedulingOrder,
+  schedulingOrders,
   type ThreadId,
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
@@ -73,7 +73,7 @@ export class ThreadRuntime {
   /** Asks the driver for a turn. Set by the driver. */
   onTurnWanted: () => void = () => {};
   readonly #clock: Clock;
-  readonly #scheduling: QueueOrder;
+  readonly #scheduling: SchedulingOrder;
   /** {@link #scheduling} is another than `fifo`: whatever comes may go before what is there. */
   readonly #isOrdered: boolean;
   readonly #words: Int32Array;
@@ -117,7 +117,7 @@ export class ThreadRuntime {
     limits: Limits;
     block: ThreadBlock;
     clock: Clock;
-    scheduling: QueueOrder;
+    scheduling: SchedulingOrder;
     random: () => number;
     messageIds: MessageIds;
     observer: ThreadObserver;
@@ -130,7 +130,7 @@ export class ThreadRuntime {
     this.random = options.random;
     this.#clock = options.clock;
     // The constant of that name: what came in a message is another string, which V8 compares letter by letter.
-    this.#scheduling = queueOrders.find((order) => order === options.scheduling) ?? 'fifo';
+    this.#scheduling = schedulingOrders.find((order) => order === options.scheduling) ?? 'fifo';
     this.#isOrdered = options.scheduling !== 'fifo';
     this.#observer = options.observer;
     this.nowMs = options.clock.now();

@@ -31,7 +31,7 @@ import {
   failureReasons,
   type InstanceId,
   provenanceMax,
-  type QueueOrder,
+  type SchedulingOrder,
   sheddingReasons,
   slotBytes,
 } from '../model/index.ts';
@@ -97,7 +97,7 @@ export const impliedDeadlineMs = 1_000;
 
 /** What messages are compared by in an order: the smaller is sooner. Milliseconds of the machine's clock, shifted. */
 export function rankOf(
-  order: QueueOrder,
+  order: SchedulingOrder,
   enqueuedAtMs: number,
   priority: number,
   deadlineAtMs: number,
@@ -263,22 +263,44 @@ export class LaneWriter extends LaneView {
     return !this.live(this.#head).some((slot) => this.tag(slot) === tag);
   }
 
-  /** Flow key, index and size of the payload of every message that has not ended, oldest first. */
-  eachPending(visit: (flowKey: number, index: number, bytes: number) => void): void {
-    const visitSlot = (slot: number, index: number): void => {
-      const base = this.slotBase(slot);
-      visit(
-        this.floats[(base >>> 3) + flowKeyFloat] as number,
-        index,
-        this.words[(base >>> 2) + lengthWord] as number,
-      );
+  /**
+   * Visits every message that has not ended, oldest first. `bytes`: size of its payload; `mayRun`: it is in service, or, in
+   * an ordered lane, would be the next to be.
+   */
+  eachPending(
+    visit: (flowKey: number, index: number, bytes: number, acceptedAtMs: number, mayRun: boolean) => void,
+  ): void {
+    const visitPlace = (place: number, index: number, mayRun: boolean): void => {
+      const base = this.slotBase(place);
+      const f = base >>> 3;
+      const flowKey = this.floats[f + flowKeyFloat] as number;
+      const bytes = this.words[(base >>> 2) + lengthWord] as number;
+      visit(flowKey, index, bytes, this.floats[f + enqueuedAtFloat] as number, mayRun);
     };
-    if (!this.memory.isOrdered) {
-      for (const slot of this.live(this.#head)) visitSlot(slot, (this.tag(slot) - 1) & indexMask);
+    if (this.memory.isOrdered) {
+      const first = this.#loadEnded();
+      for (let index = first; index !== this.#head; index = (index + 1) & indexMask)
+        visitPlace(index, index, index === first);
       return;
     }
-    for (let index = this.#loadEnded(); index !== this.#head; index = (index + 1) & indexMask)
-      visitSlot(index, index);
+    for (const slot of this.#pendingSlots()) {
+      const tag = this.tag(slot);
+      visitPlace(slot, (tag - 1) & indexMask, this.state(slot) === runningState(tag));
+    }
+  }
+
+  /** What {@link live} answers of an unordered lane, found where the last messages went: mostly few have not ended. */
+  #pendingSlots(): number[] {
+    const slots: number[] = [];
+    let left = this.pending();
+    for (let back = 1; left > 0 && back <= this.memory.slots; back++) {
+      const tag = (this.#head - back + 1) & indexMask;
+      const slot = this.words[this.orderWord + ((this.#head - back) & this.slotMask)] as number;
+      if (this.tag(slot) !== tag || this.state(slot) === endedState(tag)) continue;
+      slots.push(slot);
+      left--;
+    }
+    return left === 0 ? slots.reverse() : this.live(this.#head);
   }
 
   /** Messages that fit now. */
@@ -495,7 +517,7 @@ export class LaneReader extends LaneView {
   }
 
   /** Rank of the next message in an order ({@link rankOf}). There must be one. */
-  nextRank(order: QueueOrder): number {
+  nextRank(order: SchedulingOrder): number {
     const base = this.slotBase(this.#nextPlace());
     const f = base >>> 3;
     return rankOf(

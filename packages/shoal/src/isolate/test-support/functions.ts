@@ -13,6 +13,11 @@ export function forever(): never {
   for (;;);
 }
 
+export function foreverIfLong(text: string): number {
+  while (text.length > 20);
+  return text.length;
+}
+
 export function burn(ms: number): number {
   const endsAt = performance.now() + ms;
   while (performance.now() < endsAt);

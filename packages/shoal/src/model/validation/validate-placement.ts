@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { DeploymentMachine, DeploymentProcess, DeploymentThread } from '../deployment.ts';
 import type { AppGraph, GraphMsu } from '../graph.ts';
 import type { Limits } from '../limits.ts';
-import { queueOrders } from '../msu.ts';
+import { schedulingOrders } from '../msu.ts';
 import { threadRules } from '../number-rule.ts';
 import { placeOf as placeOfDeclared } from '../place.ts';
 import { type AddProblem, show } from '../problem.ts';
@@ -61,7 +61,14 @@ function checkThread(thread: DeploymentThread, machine: string, path: Path, walk
   const subject = `Thread "${thread.name}"`;
   checkNumber(placeOf([...path, 'core']), subject, 'core', thread.core, threadRules.core, add);
   checkNumber(placeOf([...path, 'nice']), subject, 'nice', thread.nice, threadRules.nice, add);
-  checkChoice(placeOf([...path, 'scheduling']), subject, 'scheduling', thread.scheduling, queueOrders, add);
+  checkChoice(
+    placeOf([...path, 'scheduling']),
+    subject,
+    'scheduling',
+    thread.scheduling,
+    schedulingOrders,
+    add,
+  );
   if (walk.cores > 0 && thread.core >= walk.cores) {
     const what = `${subject}: core is ${thread.core}, but machine "${machine}" has cores 0 to ${walk.cores - 1}`;
     add(placeOf([...path, 'core']), what, 'Name a core that exists, or leave core out');
