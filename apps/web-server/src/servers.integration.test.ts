@@ -75,6 +75,31 @@ test('a search that runs too long costs its client 422, its thread, and nobody e
   assert.equal(await server.stop(), 0, server.errors());
 });
 
+/** Path of a search that takes some five milliseconds for each. */
+const costly = (blocks: number): string => `/search?q=${`${'a'.repeat(19)}+`.repeat(blocks)}`;
+
+test('a search passes those that wait and are known to take long', async () => {
+  const server = await startServer(shoalApp, {
+    SHOAL_WEB_SEARCH_DEADLINE_MS: '60000',
+    SHOAL_WEB_SEARCH_RUN_LIMIT_MS: '60000',
+    SHOAL_WEB_SEARCH_QUEUE_MAX_MS: '60000',
+  });
+  const cheap = '/search?q=status:';
+  const long = costly(8);
+  for (const path of [long, cheap]) assert.match(await fetchOnce(server.port, path), /200 OK/);
+  const answered: string[] = [];
+  const paths = [...Array.from({ length: 30 }, () => long), cheap];
+  await Promise.all(
+    paths.map(async (path) => {
+      assert.match(await fetchOnce(server.port, path), /200 OK/);
+      answered.push(path);
+    }),
+  );
+  const before = answered.indexOf(cheap);
+  assert.ok(before < 20, `${before} of 30 came first`);
+  assert.equal(await server.stop(), 0, server.errors());
+});
+
 test('searches beyond what can be done in time are refused by the work that waits, with the time to wait', async () => {
   const server = await startServer(shoalApp, {
     // Nothing is late here: what is refused is refused for what waits already.
@@ -82,10 +107,10 @@ test('searches beyond what can be done in time are refused by the work that wait
     SHOAL_WEB_SEARCH_RUN_LIMIT_MS: '60000',
     SHOAL_WEB_SEARCH_QUEUE_MAX_MS: '50',
   });
-  const costly = `/search?q=${`${'a'.repeat(19)}+`.repeat(40)}`;
   // By the first ones it is known what a search takes.
-  for (let i = 0; i < 3; i++) assert.match(await fetchOnce(server.port, costly), /200 OK/);
-  const responses = await Promise.all(Array.from({ length: 12 }, () => fetchOnce(server.port, costly)));
+  const long = costly(40);
+  for (let i = 0; i < 3; i++) assert.match(await fetchOnce(server.port, long), /200 OK/);
+  const responses = await Promise.all(Array.from({ length: 12 }, () => fetchOnce(server.port, long)));
   const refused = responses.filter((response) => response.includes('503 Service Unavailable'));
   assert.ok(refused.length > 0);
   for (const response of refused) assert.match(response, /Retry-After: 1/);

@@ -17,9 +17,9 @@ function phase(figures: DeploymentFigures, name: PhaseFigures['name']): PhaseFig
 }
 
 /**
- * Of all searches so many can be served, where the cores do not suffice for all: who asks cannot be told by the request,
- * so honest and hostile ones have the same chance, and it is the cores that there were for searches divided by the
- * cores that all of them together asked for.
+ * Of all searches so many can be served, where the cores do not suffice for all and honest and hostile ones have the same
+ * chance: the cores that there were for searches divided by those that all of them together asked for. (Here they are of
+ * different lengths, and Shoal serves those first that are known to take less; where they are not, that is what it can do.)
  */
 const fairShare = ({ available, asked }: SearchCores): number => Math.max(0, Math.min(1, available / asked));
 /**
