@@ -48,8 +48,8 @@ export const schedulingOrders: readonly SchedulingOrder[] = ['fifo', 'priority',
 
 /**
  * The order in which an instance handles what is queued. `sjf`: shortest job first, by what messages of about the same
- * size took there; a message lets pass what comes within ten times as long as it will take itself, at most a second, so
- * nothing starves.
+ * size took there (those from the same thread are all alike); a message lets pass what comes within ten times as long as it
+ * will take itself, at most a second, so nothing starves.
  */
 export type QueueOrder = SchedulingOrder | 'sjf';
 /** Every {@link QueueOrder}. */

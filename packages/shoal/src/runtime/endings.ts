@@ -134,7 +134,7 @@ export class Endings {
     const { inbox, graph, meter } = this.#instance;
     for (const lane of [...inbox.lanes]) {
       const held = lane.recover();
-      // Of one that was killed is known how long it takes: it would seem cheap. (Of several, one may have held up the rest.)
+      // What was killed takes so long at least; if that were not noted, it would seem cheap.
       if (end === runLimit && graph.execution === 'sync')
         for (const index of held) meter.recordSize(graph.runLimitMs, lane.payloadBytes(index));
       for (const index of held) {

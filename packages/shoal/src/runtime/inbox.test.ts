@@ -157,6 +157,19 @@ test('edf: the earliest deadline first; a message without one has that of a seco
   );
 });
 
+test('a single message is ordered among those that come from the same thread after the inbox was looked at', () => {
+  for (const order of ['priority', 'edf'] as const) {
+    const rig = new Rig(order);
+    rig.send(0, { id: 1, enqueuedAtMs: 1, priority: 1, deadlineAtMs: 100 });
+    assert.equal(rig.inbox.poll(), 1);
+    rig.send(2, { id: 2, enqueuedAtMs: 2, priority: 0, deadlineAtMs: 200 });
+    rig.send(2, { id: 3, enqueuedAtMs: 3, priority: 2, deadlineAtMs: 50 });
+    const taken: number[] = [];
+    while (rig.inbox.chooseNext(true) !== Number.POSITIVE_INFINITY) taken.push(rig.takeAndEnd().id);
+    assert.deepEqual(taken, [3, 1, 2], order);
+  }
+});
+
 test('priority: larger first, but a step of priority is worth no more than a second of waiting', () => {
   fc.assert(
     fc.property(arrivals, (script) => {

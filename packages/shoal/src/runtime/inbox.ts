@@ -129,7 +129,8 @@ export class Inbox {
     this.#elsewhere += inLanes - this.#inLanes;
     this.#inLanes = inLanes;
     if (this.#closing.size > 0) this.#dropClosed();
-    if (this.#isArranged && waiting > this.#waiting.size) this.#arrange();
+    // A single one needs no order, and is taken from its lane.
+    if (this.#isArranged && waiting > Math.max(1, this.#waiting.size)) this.#arrange();
     return waiting;
   }
 
@@ -246,7 +247,7 @@ export class Inbox {
     if (this.isPassedOn) return this.#rankOfPassedOn(order);
     // A reply that is older goes first; no other message does.
     const takesOthers = takesMessages && passedOnAt === Number.POSITIVE_INFINITY;
-    if (takesOthers && this.#isArranged) {
+    if (takesOthers && this.#isArranged && this.local.length + this.#waiting.size > 0) {
       if (from === From.nowhere) return this.#chooseArranged(order);
     } else if (takesOthers) {
       let isMessage = false;
@@ -329,7 +330,7 @@ export class Inbox {
         this.lane = lane;
         this.index = index;
         if (lane === null) this.#waitingLocal--;
-        else lane.start(index, envelope);
+        else lane.start(index);
         return envelope;
       }
       case From.nowhere:

@@ -124,6 +124,41 @@ test('a sender knows what it has sent that has not ended, and of a message wheth
   }
 });
 
+test('a sender knows of what it has sent and has not ended how large it is, since when, and whether it runs', () => {
+  for (const bounds of [small, unordered]) {
+    const memory = createLaneMemory(bounds, nearWrap);
+    const writer = new LaneWriter(memory);
+    const reader = new LaneReader(memory);
+    const pending = (): (readonly [number, number, boolean])[] => {
+      const found: (readonly [number, number, boolean])[] = [];
+      writer.eachPending((_key, _index, bytes, acceptedAtMs, mayRun) => {
+        found.push([bytes, acceptedAtMs, mayRun]);
+      });
+      return found;
+    };
+    for (let id = 1; id <= 4; id++) {
+      const sent = Object.assign(header(id), { enqueuedAtMs: 100 * id });
+      assert.equal(writer.write(sent, codec, payload(id, 10 * id)), 'accepted');
+    }
+    reader.poll();
+    // In an unordered lane any may be taken first.
+    const aside = bounds.isOrdered ? [] : [reader.advanceNext()];
+    const place = reader.take(new Envelope());
+    const runs = aside.length;
+    assert.deepEqual(
+      pending(),
+      [1, 2, 3, 4].map((id) => [10 * id, 100 * id, id === 1 + runs]),
+    );
+    reader.finish(place, doneCode);
+    const left = [1, 2, 3, 4].filter((id) => id !== 1 + runs);
+    // The next of an ordered lane may have begun by the time that this is looked at.
+    assert.deepEqual(
+      pending(),
+      left.map((id) => [10 * id, 100 * id, bounds.isOrdered && id === 2]),
+    );
+  }
+});
+
 test('a sender knows what has ended also where one that is older has not, however many have come since', () => {
   for (const first of [0, nearWrap]) {
     const memory = createLaneMemory(unordered, first);
@@ -437,7 +472,8 @@ class LaneModel {
     const next = this.kept.pop();
     if (next === undefined) return;
     const envelope = new Envelope();
-    this.reader.start(next.index, envelope);
+    this.reader.start(next.index);
+    this.reader.readHeader(next.index, envelope);
     this.check(envelope, next.index, next.at);
     this.running.push(next);
   }
@@ -586,7 +622,8 @@ function liveAndDie(isOrdered: boolean, first: number, lengths: readonly number[
         aside.push(reader.advanceNext());
       if (isLast) {
         for (const place of aside.splice(0)) {
-          reader.start(place, envelope);
+          reader.start(place);
+          reader.readHeader(place, envelope);
           begin(place, envelope);
         }
       }

@@ -531,15 +531,15 @@ export class LaneReader extends LaneView {
   /** Takes the next message into service. Answers its place. */
   take(envelope: Envelope): number {
     const place = this.advanceNext();
-    this.start(place, envelope);
+    this.start(place);
+    this.readHeader(place, envelope);
     return place;
   }
 
   /** Takes a message into service that {@link advanceNext} has made known to the caller: marks it as running. */
-  start(place: number, envelope: Envelope): void {
+  start(place: number): void {
     if (this.memory.isOrdered) Atomics.store(this.words, cursorWord, ((place << 1) | 1) >>> 0);
     else Atomics.store(this.words, this.statesWord + place, runningState(this.tag(place)));
-    this.readHeader(place, envelope);
   }
 
   /** Lets the caller keep the next message in an order of its own. Answers its place. */
