@@ -4,7 +4,7 @@
  * Measured: round trips of one caller (p50, p99) and the throughput with 256 requests in flight, from one thread to
  * one worker or instance, with work of a few nanoseconds that is checked in every reply. All systems run in the same
  * process, one at a time: started, warmed up, measured, ended; in several rounds whose order rotates. Figures are
- * medians of the rounds. Systems with settings are tried first with each, and enter with the best for round trips and
+ * medians of the rounds, and ratios medians of those to the best rival of each round: machines change their speed. Systems with settings are tried first with each, and enter with the best for round trips and
  * the best for throughput. One-way rows have no round trip.
  *
  * Every system is driven by the same loops (`drive.ts`), by callbacks: those that answer with promises by `then`. What
@@ -38,6 +38,8 @@ import { workerpoolSystem } from './workerpool.ts';
 /** Milliseconds and counts of a run. */
 interface Plan {
   readonly rounds: number;
+  /** Of systems within a thread, which are nearly as fast as each other: they are measured more often, in turns. */
+  readonly sameThreadRounds: number;
   readonly warmUpMs: number;
   readonly latencyMs: number;
   readonly throughputMs: number;
@@ -49,6 +51,7 @@ interface Plan {
 }
 const fullPlan: Plan = {
   rounds: 5,
+  sameThreadRounds: 21,
   warmUpMs: 800,
   latencyMs: 250,
   throughputMs: 400,
@@ -58,6 +61,7 @@ const fullPlan: Plan = {
 };
 const tinyPlan: Plan = {
   rounds: 1,
+  sameThreadRounds: 1,
   warmUpMs: 5,
   latencyMs: 5,
   throughputMs: 5,
@@ -186,27 +190,31 @@ function figure(values: readonly number[]): number {
   return values.length === 0 ? 0 : Number(median(values).toFixed(2));
 }
 
-/** Shoal beside the best of its rivals, for each payload; more is better for throughputs, less for round trips. */
-function compare(rows: readonly Row[]): Row[] {
+/** Shoal beside the best rival of each round, for each payload; more is better for throughputs, less for round trips. */
+function compare(entries: readonly Entry[]): Row[] {
   const pools = new Set<unknown>(['piscina', 'poolifier', 'workerpool']);
-  const ratios: Row[] = [];
-  for (const row of rows.filter(({ system }) => system === 'shoal')) {
-    const rivals = rows.filter(({ system, payload, kind, where }) => {
-      if (system === 'shoal' || payload !== row.payload || kind !== row.kind) return false;
-      if (kind === 'one-way') return true;
-      return row.where === 'same-thread' ? where === 'same-thread' : pools.has(system);
+  return entries.flatMap((entry) => {
+    const { system, payload } = entry;
+    if (system.system !== 'shoal') return [];
+    const rivals = entries.filter((other) => {
+      const { system: rival } = other;
+      if (rival.system === 'shoal' || other.payload !== payload || rival.kind !== system.kind) return false;
+      if (rival.kind === 'one-way') return true;
+      return system.where === 'same-thread' ? rival.where === 'same-thread' : pools.has(rival.system);
     });
-    const most = Math.max(...rivals.map(({ throughputPerSecond }) => Number(throughputPerSecond)));
-    const least = Math.min(...rivals.map(({ roundTripP50Us }) => Number(roundTripP50Us)));
-    ratios.push({
-      name: row.name ?? '',
-      payload: row.payload ?? '',
-      against: [...new Set(rivals.map(({ system }) => system))].join(', '),
-      throughputRatio: Number((Number(row.throughputPerSecond) / most).toFixed(2)),
-      p50Ratio: row.kind === 'one-way' ? 0 : Number((Number(row.roundTripP50Us) / least).toFixed(2)),
-    });
-  }
-  return ratios;
+    const inRound = (figures: 'perSecond' | 'p50Us', round: number): number[] =>
+      rivals.flatMap((rival) => rival[figures][round] ?? []);
+    const throughputs = entry.perSecond.map((own, round) => own / Math.max(...inRound('perSecond', round)));
+    const roundTrips = entry.p50Us.map((own, round) => own / Math.min(...inRound('p50Us', round)));
+    const row: Row = {
+      name: system.name,
+      payload,
+      against: [...new Set(rivals.map((rival) => rival.system.system))].join(', '),
+      throughputRatio: figure(throughputs),
+      p50Ratio: figure(roundTrips),
+    };
+    return [row];
+  });
 }
 
 export async function hops(options: BenchOptions): Promise<void> {
@@ -218,10 +226,14 @@ export async function hops(options: BenchOptions): Promise<void> {
     const shift = Math.floor((round * entries.length) / plan.rounds);
     for (const entry of [...entries.slice(shift), ...entries.slice(0, shift)]) await measureOnce(entry, plan);
   }
+  const inTurns = entries.filter(({ system }) => system.where === 'same-thread');
+  for (let round = plan.rounds; round < plan.sameThreadRounds; round++) {
+    for (const entry of round % 2 === 0 ? inTurns : inTurns.toReversed()) await measureOnce(entry, plan);
+  }
   const rows = toRows(entries);
   printTable(rows);
   process.stdout.write('\nShoal divided by the best of its rivals:\n');
-  printTable(compare(rows));
+  printTable(compare(entries));
   const checksum = entries.reduce((sum, entry) => sum + entry.checksum, 0);
   process.stdout.write(`\nChecksum of all replies: ${checksum}\n`);
   if (!(checksum > 0)) throw new Error('no reply was received');
