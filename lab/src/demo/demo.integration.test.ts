@@ -11,6 +11,7 @@ import { type DemoRun, measureDeployment } from './run-demo.ts';
 import { checkShape } from './testing/result-shape.ts';
 
 const tinyPlan: Plan = {
+  measuringMs: 200,
   warmMs: 400,
   settleMs: 200,
   durations: { before: 700, 'attack-1.3': 1_500, 'attack-3': 700, after: 700 },

@@ -4,17 +4,11 @@ import { request } from 'node:https';
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { LabError } from '../lab-error.ts';
-import { hostileCostMs } from './plan.ts';
+import { hostileCostMs, type Plan } from './plan.ts';
 import type { DemoServer } from './servers.ts';
 
 /** A run of letters that costs a little; any number of them cost so much more. */
 const block = `${'a'.repeat(16)}+`;
-/**
- * Requests are measured for so long, one after the other, and the mean counts: what the attack is worth is how many come
- * times what they burn in the mean. (On a busy host the same request burned 102 ms or 185, for seconds at a time, as the
- * two virtual cores were two cores' threads or one core's.)
- */
-const measuringMs = 2_000;
 /** The first requests compile the pattern, and say how long the text is to be. */
 const warmUpMs = 500;
 /** Texts longer than the service takes would be refused, not searched. */
@@ -52,7 +46,11 @@ function get(port: number, path: string): Promise<number> {
   });
 }
 
-/** What a request burns in the mean, measured for so long. */
+/**
+ * What a request burns in the mean, measured for so long, one after the other: what the attack is worth is how many come
+ * times that. (On a busy host the same request burned 102 ms or 185, for seconds at a time, as the two virtual cores were
+ * two cores' threads or one core's.)
+ */
 async function costOf(server: DemoServer, path: string, forMs: number): Promise<number> {
   const endsAt = performance.now() + forMs;
   const before = cpuMs(server.pid);
@@ -85,7 +83,7 @@ async function whileCoresAreBusy<T>(run: () => Promise<T>): Promise<T> {
 }
 
 /** What a request with the text burns now, in a monolith process that does nothing else: machines change their speed. */
-export function costNow(monolith: DemoServer, { path }: HostileText): Promise<number> {
+export function costNow(monolith: DemoServer, { path }: HostileText, { measuringMs }: Plan): Promise<number> {
   return whileCoresAreBusy(async () => {
     await costOf(monolith, path, warmUpMs);
     return costOf(monolith, path, measuringMs);
@@ -93,11 +91,11 @@ export function costNow(monolith: DemoServer, { path }: HostileText): Promise<nu
 }
 
 /** Grows the text until one request burns what it is to burn, in a monolith process that does nothing else. */
-export function findHostileText(monolith: DemoServer): Promise<HostileText> {
-  return whileCoresAreBusy(() => growText(monolith));
+export function findHostileText(monolith: DemoServer, plan: Plan): Promise<HostileText> {
+  return whileCoresAreBusy(() => growText(monolith, plan));
 }
 
-async function growText(monolith: DemoServer): Promise<HostileText> {
+async function growText(monolith: DemoServer, { measuringMs }: Plan): Promise<HostileText> {
   const pathOf = (blocks: number): string => `/search?q=${block.repeat(blocks)}`;
   let blocks = 20;
   const fit = (costMs: number): void => {

@@ -13,6 +13,8 @@ export type AttackPhase = (typeof attackNames)[number];
 export const attackCores: Readonly<Record<AttackPhase, number>> = { 'attack-1.3': 1.3, 'attack-3': 3 };
 
 export interface Plan {
+  /** How long it is measured what a hostile request burns: the mean changes with the machine, by seconds and by minutes. */
+  readonly measuringMs: number;
   /** Honest load before the first phase, so that no server is judged by its first requests. */
   readonly warmMs: number;
   /** A phase is measured from this long after its start, so that each is judged by how it goes on. */
@@ -31,6 +33,7 @@ export interface Plan {
 }
 
 export const quickPlan: Plan = {
+  measuringMs: 2_000,
   warmMs: 2_000,
   settleMs: 2_000,
   durations: { before: 5_000, 'attack-1.3': 6_000, 'attack-3': 6_000, after: 3_000 },
@@ -42,6 +45,7 @@ export const quickPlan: Plan = {
 };
 
 export const fullPlan: Plan = {
+  measuringMs: 6_000,
   warmMs: 2_000,
   settleMs: 2_000,
   durations: { before: 12_000, 'attack-1.3': 20_000, 'attack-3': 20_000, after: 12_000 },
