@@ -4,8 +4,9 @@
  * Measured: round trips of one caller (p50, p99) and the throughput with 256 requests in flight, from one thread to
  * one worker or instance, with work of a few nanoseconds that is checked in every reply. All systems run in the same
  * process, one at a time: started, warmed up, measured, ended; in several rounds whose order rotates. Figures are
- * medians of the rounds, and ratios medians of those to the best rival of each round: machines change their speed. Systems with settings are tried first with each, and enter with the best for round trips and
- * the best for throughput. One-way rows have no round trip.
+ * medians of the rounds, and ratios medians of those to the best rival of each round: machines change their speed.
+ * Systems with settings are tried first with each, and enter with the best for round trips and the best for throughput.
+ * One-way rows have no round trip.
  *
  * Every system is driven by the same loops (`drive.ts`), by callbacks: those that answer with promises by `then`. What
  * differs by the systems' own design is where the loop runs: Shoal's in the thread of the instance that asks (its rows

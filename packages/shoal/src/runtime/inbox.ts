@@ -212,7 +212,7 @@ export class Inbox {
   /**
    * Chooses the next event, for {@link take}. Answers its rank in an order, by which a thread compares its instances;
    * `Infinity`: there is none that may be taken. `takesMessages`: false while the instance is as busy as it may
-   * be (I1). Replies go first, unless a message of a FIFO inbox is older.
+   * be (I1). Replies go first, unless a message of a FIFO inbox, or a single one, is older.
    */
   chooseNext(takesMessages: boolean, order: SchedulingOrder = 'fifo'): number {
     if (this.#elsewhere > 0 || this.#isArranged) return this.#chooseAmongAll(takesMessages, order);
