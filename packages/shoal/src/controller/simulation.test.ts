@@ -945,7 +945,7 @@ const bestOf150 = Math.ceil(150 / 0.7);
 test('of a thousand instances, a type with a new load gets within one of the best fixed count in at most two decisions', () => {
   const kinds: Readonly<Record<string, readonly [number, (random: Random) => number]>> = {
     equal: [20, () => 20],
-    exponential: [5, (random) => exponential(random, 5)],
+    exponential: [10, (random) => exponential(random, 10)],
   };
   for (const [kind, [meanMs, workMs]] of Object.entries(kinds)) {
     for (let seed = 1; seed <= 2; seed++) {

@@ -115,7 +115,8 @@ export class SimulatedCluster {
   readonly #linkRandom: Random;
   readonly #queueMax: number;
   readonly #emptied: Map<SimulatedInstance, (() => void)[]> = new Map();
-  readonly #edgeIds: Map<string, number> = new Map();
+  /** By the names of the types that send, and that receive. */
+  readonly #edgeIds: Map<string, Map<string, number>> = new Map();
   readonly #world: AgentWorld;
   #controller: SimulatedController | null = null;
   #nowMs = 0;
@@ -126,7 +127,10 @@ export class SimulatedCluster {
     this.#random = createSeededRandom(options.seed);
     this.#linkRandom = createSeededRandom(options.seed + 1_000_003);
     this.#queueMax = options.queueMaxMessages ?? 1_024;
-    for (const { fromMsu, toMsu, id } of options.graph.edges) this.#edgeIds.set(`${fromMsu}>${toMsu}`, id);
+    for (const { fromMsu, toMsu, id } of options.graph.edges) {
+      const edges = this.#edgeIds.get(fromMsu) ?? new Map<string, number>();
+      this.#edgeIds.set(fromMsu, edges.set(toMsu, id));
+    }
     this.#world = {
       graph: options.graph,
       times: withDefaults({ spareThreadMs: 8, newThreadMs: 25, tablesMs: 1 }, options.times),
@@ -204,14 +208,12 @@ export class SimulatedCluster {
       }
       // Thinning at 100 ms keeps a changing rate in step without asking at every instant.
       const gapMs = exponential(random, 1_000 / rate);
-      if (gapMs > 100) {
-        this.#agenda.at(this.#nowMs + 100, next);
-        return;
-      }
-      this.#agenda.at(this.#nowMs + gapMs, () => {
-        this.#enter(load.path(random), outcomes);
-        next();
-      });
+      if (gapMs > 100) this.#agenda.at(this.#nowMs + 100, next);
+      else this.#agenda.at(this.#nowMs + gapMs, arrive);
+    };
+    const arrive = (): void => {
+      this.#enter(load.path(random), outcomes);
+      next();
     };
     this.#agenda.at(this.#nowMs, next);
     return outcomes;
@@ -305,6 +307,7 @@ export class SimulatedCluster {
     for (const { name, processes } of this.#options.deployment.machines) {
       const { cores, memoryBytes } = this.#options.machines[name] ?? { cores: 2 };
       const machine = new SimulatedMachine(machineId(name), cores, memoryBytes ?? 16 * 2 ** 30);
+      machine.complete = () => this.#complete(machine);
       this.machines.set(name, machine);
       for (const described of processes) {
         const process = new SimulatedProcess(machine, processId(described.name));
@@ -429,27 +432,27 @@ export class SimulatedCluster {
     load.sent++;
     const message: SimulatedMessage = { path, hop: 0, sentAtMs: this.#nowMs, arrivedAtMs: 0, load };
     const first = path[0];
-    const entries = first === undefined ? [] : this.#entries(first.msu);
-    const entry = entries[Math.floor(this.#random() * entries.length)];
-    if (entry === undefined) load.refused++;
+    const entry = first === undefined ? null : this.#entry(first.msu);
+    if (entry === null) load.refused++;
     else this.#arrive(entry, message);
   }
 
   /** A balancer in front spreads over the entry instances that serve. */
   readonly #entryCache: Map<string, { atMs: number; instances: SimulatedInstance[] }> = new Map();
 
-  #entries(msu: string): SimulatedInstance[] {
-    const cached = this.#entryCache.get(msu);
-    if (
-      cached !== undefined &&
-      this.#nowMs - cached.atMs < 100 &&
-      cached.instances.every((i) => i.phase === 'serving')
-    ) {
-      return cached.instances;
+  #entry(msu: string): SimulatedInstance | null {
+    let cached = this.#entryCache.get(msu);
+    for (;;) {
+      if (cached === undefined || this.#nowMs - cached.atMs >= 100) {
+        cached = { atMs: this.#nowMs, instances: this.serving(msu) };
+        this.#entryCache.set(msu, cached);
+      }
+      const { instances } = cached;
+      const entry = instances[Math.floor(this.#random() * instances.length)];
+      if (entry === undefined) return null;
+      if (entry.phase === 'serving') return entry;
+      cached = undefined;
     }
-    const instances = this.serving(msu);
-    this.#entryCache.set(msu, { atMs: this.#nowMs, instances });
-    return instances;
   }
 
   #forward(from: SimulatedInstance, message: SimulatedMessage): void {
@@ -460,7 +463,7 @@ export class SimulatedCluster {
       message.load.latencies.push(this.#nowMs - message.sentAtMs);
       return;
     }
-    const edgeId = this.#edgeIds.get(`${from.msu.name}>${hop.msu}`);
+    const edgeId = this.#edgeIds.get(from.msu.name)?.get(hop.msu);
     if (edgeId === undefined) throw new RangeError(`no edge from ${from.msu.name} to ${hop.msu}`);
     const routing = this.#options.graph.edges[edgeId]?.routing ?? 'round-robin';
     const to = chooseEndpoint(this.processes, from.process, edgeId, routing, this.#random);
@@ -521,15 +524,16 @@ export class SimulatedCluster {
   }
 
   #replan(machine: SimulatedMachine): void {
-    const inMs = machine.share();
-    if (inMs === Number.POSITIVE_INFINITY) return;
-    const { changes } = machine;
-    this.#agenda.at(this.#nowMs + inMs, () => {
-      if (machine.changes === changes) this.#complete(machine);
-    });
+    const atMs = this.#nowMs + machine.share();
+    // One that is planned for earlier finds nothing ended, and plans anew.
+    if (atMs >= machine.plannedAtMs) return;
+    machine.plannedAtMs = atMs;
+    this.#agenda.at(atMs, machine.complete);
   }
 
   #complete(machine: SimulatedMachine): void {
+    if (machine.plannedAtMs !== this.#nowMs) return; // An earlier one came in between.
+    machine.plannedAtMs = Number.POSITIVE_INFINITY;
     machine.advance(this.#nowMs);
     const ended = machine.running.filter((thread) => thread.remainingMs <= 1e-6);
     for (const thread of ended) {

@@ -42,8 +42,10 @@ export class SimulatedMachine {
   otherCores = 0;
   /** Threads with a message in service. */
   readonly running: SimulatedThread[] = [];
-  /** Counts changes, so that a planned completion can tell that it is outdated. */
-  changes = 0;
+  /** When its next completion is looked for. */
+  plannedAtMs: number = Number.POSITIVE_INFINITY;
+  /** Looks for it. */
+  complete: () => void = () => undefined;
   /** Core-milliseconds used by others and by the threads since the start. */
   usedMs = 0;
   #advancedAtMs = 0;
@@ -72,7 +74,6 @@ export class SimulatedMachine {
   /** Shares the cores out anew; answers in how many milliseconds the next message ends. */
   share(): number {
     const { running } = this;
-    this.changes++;
     let cores = Math.max(0.05, this.cores - this.otherCores);
     if (running.length <= cores) {
       let next = Number.POSITIVE_INFINITY;

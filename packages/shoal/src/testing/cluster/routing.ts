@@ -1,20 +1,19 @@
 import type { RoutingPolicy } from '../../model/index.ts';
-import type { Endpoint, RoutingTable } from '../../wire/index.ts';
+import type { RoutingTable } from '../../wire/index.ts';
 import type { Random } from '../seeded-random.ts';
 import type { SimulatedInstance } from './instance.ts';
 import type { SimulatedProcess } from './process.ts';
 
-/** An endpoint of a table in force, with the instance it leads to. */
+/** An endpoint of a table in force: the instance it leads to, and the sum of the weights up to it. */
 interface Way {
-  readonly endpoint: Endpoint;
   readonly instance: SimulatedInstance | null;
+  readonly weightUpTo: number;
 }
 
 /** The ways of one table that a process may use; made when it is first used. */
 export interface Ways {
   readonly table: RoutingTable;
   readonly ways: readonly Way[];
-  readonly weight: number;
 }
 
 function resolve(
@@ -29,14 +28,13 @@ function resolve(
       (routing !== 'same-process' ||
         (endpoint.process === from.processName && endpoint.machine === from.machineName)),
   );
-  return {
-    table,
-    ways: usable.map((endpoint) => {
-      const process = processes.get(`${endpoint.machine}/${endpoint.process}`);
-      return { endpoint, instance: process?.instances.get(endpoint.instanceId) ?? null };
-    }),
-    weight: usable.reduce((sum, { weight }) => sum + weight, 0),
-  };
+  let weightUpTo = 0;
+  const ways = usable.map(({ machine, process, instanceId, weight }): Way => {
+    weightUpTo += weight;
+    const instance = processes.get(`${machine}/${process}`)?.instances.get(instanceId) ?? null;
+    return { instance, weightUpTo };
+  });
+  return { table, ways };
 }
 
 /**
@@ -59,26 +57,29 @@ export function chooseEndpoint(
   }
   const { ways } = cached;
   if (ways.length === 0) return null;
-  if (routing !== 'shortest-queue' && routing !== 'same-process') return byWeight(cached, random) ?? 'gone';
+  if (routing !== 'shortest-queue' && routing !== 'same-process') return byWeight(ways, random) ?? 'gone';
   // Join an idle one, beginning anywhere; else the shorter of two.
   const start = Math.floor(random() * ways.length);
   for (let i = 0; i < ways.length; i++) {
     const instance = ways[(start + i) % ways.length]?.instance;
     if (instance?.isIdle === true) return instance;
   }
-  const one = byWeight(cached, random);
-  const other = byWeight(cached, random);
+  const one = byWeight(ways, random);
+  const other = byWeight(ways, random);
   if (one === null) return 'gone';
   return other === null || one.queue.length <= other.queue.length ? one : other;
 }
 
 /** Null: it is gone. */
-function byWeight({ ways, weight }: Ways, random: Random): SimulatedInstance | null {
-  let rest = random() * weight;
-  for (const { endpoint, instance } of ways) {
-    rest -= endpoint.weight;
-    if (rest <= 0) return instance?.isThere === true ? instance : null;
+function byWeight(ways: readonly Way[], random: Random): SimulatedInstance | null {
+  const chosen = random() * (ways.at(-1)?.weightUpTo ?? 0);
+  let low = 0;
+  let high = ways.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ways[middle]!.weightUpTo < chosen) low = middle + 1;
+    else high = middle;
   }
-  const last = ways.at(-1)?.instance ?? null;
-  return last?.isThere === true ? last : null;
+  const instance = ways[low]?.instance;
+  return instance?.isThere === true ? instance : null;
 }
