@@ -1,4 +1,4 @@
-// `npm test`: types, lint, then every test from source and the integration tests once more from dist.
+// `npm test`: types, the JavaScript of `packages/shoal`, lint, then every test from source and the integration tests once more from dist.
 //
 //   npm test                     everything
 //   npm test -- lane controller  only the test files whose path contains one of these words (from source)
@@ -76,6 +76,7 @@ const nodeTest = ['--test', '--test-concurrency=2', '--test-reporter=spec', `--t
 const fromSource = ['--conditions=source', '--import', path.join(root, 'scripts/strip-types.mjs')];
 
 await run('types', 'node_modules/.bin/tsc', ['-b']);
+await run('bundle', process.execPath, ['scripts/bundle.mjs']);
 if (words.length === 0) await run('lint', 'node_modules/.bin/biome', ['ci', '.']);
 await run('tests from source', process.execPath, [...fromSource, ...nodeTest, ...unbuilt], {
   NODE_NO_WARNINGS: '1',
