@@ -342,7 +342,7 @@ const programs = {
   cluster: 'run-limit\nrun-limit\n',
 };
 for (const [what, printed] of Object.entries(programs)) {
-  test(`a program ends by itself when nothing is in progress: ${what}`, async () => {
+  test(`a program ends by itself when nothing is in progress: ${what}`, { timeout: 60_000 }, async () => {
     assert.equal(await run(what), printed);
   });
 }

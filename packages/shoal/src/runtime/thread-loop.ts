@@ -120,6 +120,8 @@ export function startThreadLoop(
       },
       Math.max(0, dueAtMs - clock.now()),
     );
+    // Of an answered request nothing is due: it must not keep the program that has isolated a function.
+    dueTimer.unref();
   };
 
   const spin = new Spin(bell, spinMaxMs);

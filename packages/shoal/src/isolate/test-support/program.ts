@@ -12,9 +12,9 @@ const print = (text: unknown): boolean => process.stdout.write(`${text}\n`);
 const codeOf = (error: unknown): string => (error as { code: string }).code;
 
 const programs: Readonly<Record<string, () => Promise<unknown>>> = {
-  /** Not closed. */
+  /** Not closed; nor is it kept for as long as its call might have taken. */
   idle: async () => {
-    const twice = await isolate<typeof Functions.default>(functions);
+    const twice = await isolate<typeof Functions.default>(functions, { timeoutMs: 3_600_000 });
     print(await twice(21));
   },
   /** Its last call is answered although nothing else keeps the program. */
