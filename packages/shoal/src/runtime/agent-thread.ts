@@ -8,7 +8,7 @@ import {
   type SchedulingOrder,
   type ThreadId,
 } from '../model/index.ts';
-import { offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
+import { isParked, letEnd, offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
 import type { Pipe } from './native/index.ts';
 import { endWorker } from './node-faults.ts';
 import {
@@ -151,6 +151,7 @@ export class AgentThread {
     const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks, printsTo } =
       this.options;
     Atomics.store(this.block.words, ThreadWord.waits, Waits.not);
+    Atomics.store(this.block.words, ThreadWord.isEnding, 0);
     offerPipe(this.block.words, this.#pipe);
     const workerData: ThreadStart = {
       threadId,
@@ -211,7 +212,7 @@ export class AgentThread {
 
   /** Whether it waits on its bell, running no code: it need not be rung to know that it lives. */
   get isParked(): boolean {
-    return Atomics.load(this.block.words, ThreadWord.waits) === Waits.parked;
+    return isParked(this.block.words);
   }
 
   /** Wakes the thread. */
@@ -219,8 +220,14 @@ export class AgentThread {
     ring(this.block.words);
   }
 
+  /** Has it wait in no way that keeps it from ending, as at the end of the process. */
+  letEnd(): void {
+    letEnd(this.block.words);
+  }
+
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */
   async terminate(): Promise<void> {
+    this.letEnd();
     if (this.#worker instanceof Worker) await endWorker(this.#worker);
     else this.#worker?.close();
   }

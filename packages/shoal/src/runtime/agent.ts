@@ -94,6 +94,7 @@ export class Agent implements ControlBus {
 
   /** Starts the initial threads and instances, receivers before senders, with every instance an endpoint. */
   async start(threads: readonly InitialThread[]): Promise<void> {
+    process.once('exit', this.#letEnd);
     const placed: { msu: GraphMsu; thread: AgentThread }[] = [];
     for (const initial of threads) {
       const thread = this.#threadPool.newThread(initial);
@@ -138,6 +139,11 @@ export class Agent implements ControlBus {
       );
     }
   }
+
+  /** At the end of the process Node waits for its threads. */
+  readonly #letEnd = (): void => {
+    for (const thread of this.#state.threads.values()) thread.letEnd();
+  };
 
   #watch(): void {
     const { clock, samplePeriodMs } = this.#state.options;
@@ -227,6 +233,7 @@ export class Agent implements ControlBus {
     await Promise.all(threads.map((thread) => within(thread.ask({ kind: 'stop' }), terminateMaxMs)));
     for (const thread of threads) thread.killReason = 'stop';
     await within(Promise.all(threads.map((thread) => thread.end())), terminateMaxMs * 2);
+    process.removeListener('exit', this.#letEnd);
     this.#state.pipes.close();
     for (const instance of this.#state.instances.values()) {
       if (this.#state.threads.get(instance.threadId)?.isRunning !== true) instance.settle();

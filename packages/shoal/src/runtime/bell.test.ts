@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { offerPipe, openLoopBell, Pipes, ring, Waits, withdrawPipe } from './bell.ts';
+import {
+  isParked,
+  letEnd,
+  offerPipe,
+  openLoopBell,
+  ParkingBell,
+  Pipes,
+  ring,
+  stopWaitingByPipe,
+  Waits,
+  waitByPipe,
+  withdrawPipe,
+} from './bell.ts';
 import { createThreadBlock, ThreadWord, viewThreadBlock } from './shared-block.ts';
 import { openDescriptors } from './test-support/descriptors.ts';
 
@@ -91,6 +103,96 @@ for (const kind of kinds) {
   });
 }
 
+/** A thread that parks, and answers each ring that it finds with what the bell is then. */
+async function startParker() {
+  const { words, buffer } = viewThreadBlock(createThreadBlock());
+  /** Its last answer, and for how many milliseconds it waits. */
+  const answers = new Int32Array(new SharedArrayBuffer(8));
+  answers[1] = 60_000;
+  const code = `
+    import { workerData } from 'node:worker_threads';
+    const { buffer, answers, bell } = workerData;
+    const { ParkingBell } = await import(bell);
+    const words = new Int32Array(buffer);
+    const parking = new ParkingBell(words);
+    for (;;) {
+      const seen = Atomics.load(words, 0);
+      Atomics.store(answers, 0, seen);
+      Atomics.notify(answers, 0);
+      parking.wait(seen, answers[1]);
+    }`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+    workerData: { buffer, answers, bell: import.meta.url.replace('.test.', '.') },
+  });
+  const failed = new Promise<never>((_, reject) => worker.once('error', reject));
+  const parked = async (waits: number): Promise<void> => {
+    while (Atomics.load(words, ThreadWord.waits) !== waits) await Promise.race([delay(5), failed]);
+  };
+  /** Gives it leisure, after which it parks by a futex. */
+  const giveLeisure = async (): Promise<void> => {
+    answers[1] = 60;
+    ring(words);
+    await parked(Waits.byFutex);
+    answers[1] = 60_000;
+    ring(words);
+    await parked(Waits.byFutex);
+  };
+  return { words, answers, worker, parked, giveLeisure };
+}
+
+test('a ring wakes a thread that is parked, by whichever way; of 20,000 each answered before the next none is missed', async () => {
+  const { words, answers, worker, parked, giveLeisure } = await startParker();
+  for (const way of ['atomics', 'futex']) {
+    if (way === 'futex') await giveLeisure();
+    else await parked(Waits.byAtomics);
+    assert.ok(isParked(words));
+    const first = Atomics.load(words, ThreadWord.bell) + 1;
+    for (let i = first; i < first + 20_000; i++) {
+      for (let spins = (i * 7_919) % 500; spins > 0; spins--) Atomics.load(answers, 0);
+      ring(words);
+      while (Atomics.load(answers, 0) < i)
+        assert.notEqual(Atomics.wait(answers, 0, i - 1, 5_000), 'timed-out', `ring ${i}, by ${way}`);
+    }
+  }
+  letEnd(words);
+  await worker.terminate();
+});
+
+test('a thread that is to end waits by no futex any more, and can be ended at once', {
+  timeout: 30_000,
+}, async () => {
+  const { words, worker, parked, giveLeisure } = await startParker();
+  await giveLeisure();
+  letEnd(words);
+  await parked(Waits.byAtomics);
+  await worker.terminate();
+});
+
+test('without leisure a thread parks without a futex', () => {
+  const { words } = viewThreadBlock(createThreadBlock());
+  const parking = new ParkingBell(words);
+  parking.wait(1, 60_000);
+  parking.wait(0, 1);
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
+  assert.ok(!isParked(words));
+});
+
+test('a thread that waits by its pipe can say that it is awake, and sees who has rung meanwhile', async () => {
+  let told = 0;
+  const { words, bell, close, count } = openBell('pipe', () => told++);
+  assert.equal(stopWaitingByPipe(words), false, 'it does not wait');
+  bell.arm(count());
+  const seen = count();
+  assert.equal(stopWaitingByPipe(words), true);
+  ring(words);
+  assert.equal(waitByPipe(words, seen), false);
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
+  assert.equal(waitByPipe(words, count()), true);
+  await delay(20);
+  assert.equal(told, 0, 'nothing was written');
+  close();
+});
+
 test('a block says how its thread waits for as long as it does', () => {
   const { words, bell, close } = openBell('pipe', () => {});
   assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
@@ -98,9 +200,9 @@ test('a block says how its thread waits for as long as it does', () => {
   assert.equal(Atomics.load(words, ThreadWord.waits), Waits.byPipe);
   bell.disarm();
   assert.equal(Atomics.load(words, ThreadWord.waits), Waits.not);
-  Atomics.store(words, ThreadWord.waits, Waits.parked);
+  Atomics.store(words, ThreadWord.waits, Waits.byFutex);
   bell.disarm();
-  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.parked, 'only what it has armed');
+  assert.equal(Atomics.load(words, ThreadWord.waits), Waits.byFutex, 'only what it has armed');
   Atomics.store(words, ThreadWord.waits, Waits.not);
   bell.arm(0);
   close();

@@ -3,19 +3,41 @@
  * first writes down how, and then looks at its bell once more; whoever rings counts up, and then looks whether and how
  * the thread waits. So no ring is missed, and ringing a thread that is awake costs neither a lock nor a system call.
  *
- * A parked thread waits by `Atomics.wait`. One with an event loop waits for a byte in a pipe. `Atomics.waitAsync` would
- * do, and does where there are no pipes, but takes such a thread 15 µs more each time, and V8 wakes it under a lock of the
- * whole process, which the one who rings may be kept from giving back: by the woken one, on the same core, that needs it.
+ * A parked thread waits by a futex, one with an event loop for a byte in a pipe. `Atomics.wait` and `Atomics.waitAsync`
+ * would do, and do where there is nothing better, but V8 wakes a thread under a lock of the whole process, which the one
+ * who rings may be kept from giving back: by the woken one, on the same core, that needs it.
  */
 import * as fs from 'node:fs';
 import * as net from 'node:net';
-import { closeDescriptor, duplicateDescriptor, makePipe, type Pipe } from './native/index.ts';
+import {
+  closeDescriptor,
+  duplicateDescriptor,
+  futexWait,
+  futexWake,
+  makePipe,
+  type Pipe,
+} from './native/index.ts';
 import { ThreadWord } from './shared-block.ts';
 
 /** How a thread waits: {@link ThreadWord.waits}. */
-export const Waits = { not: 0, parked: 1, byPipe: 2, byPromise: 3 } as const;
+export const Waits = { not: 0, byAtomics: 1, byPipe: 2, byPromise: 3, byFutex: 4 } as const;
 
 const oneByte = new Uint8Array(1);
+
+/** From now on whoever rings writes to the thread's pipe; false if the bell is not what it was when seen: then nobody does. */
+export function waitByPipe(words: Int32Array, seen: number): boolean {
+  Atomics.store(words, ThreadWord.waits, Waits.byPipe);
+  if (Atomics.load(words, ThreadWord.bell) === seen) return true;
+  Atomics.store(words, ThreadWord.waits, Waits.not);
+  return false;
+}
+
+/** From now on nobody writes to the thread's pipe: it is awake, and looks at its bell before it waits. Answers whether it had waited so. */
+export function stopWaitingByPipe(words: Int32Array): boolean {
+  if (words[ThreadWord.waits] !== Waits.byPipe) return false;
+  Atomics.store(words, ThreadWord.waits, Waits.not);
+  return true;
+}
 
 /** Rings: the thread wakes, or sees it before it waits. */
 export function ring(words: Int32Array): void {
@@ -25,6 +47,8 @@ export function ring(words: Int32Array): void {
       return;
     case Waits.byPipe:
       return writeByte(words[ThreadWord.pipeWriteFd] as number);
+    case Waits.byFutex:
+      return futexWake(words);
     default:
       Atomics.notify(words, ThreadWord.bell);
   }
@@ -36,6 +60,51 @@ function writeByte(fd: number): void {
   } catch (error) {
     // A full pipe: 65,536 rings that the thread has not woken by yet. One more would make no difference.
     if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
+}
+
+/** Whether the thread is parked: it runs no code, and wakes by itself before long. */
+export function isParked(words: Int32Array): boolean {
+  const waits = Atomics.load(words, ThreadWord.waits);
+  return waits === Waits.byFutex || waits === Waits.byAtomics;
+}
+
+/** The thread is to end: it gives up a wait that V8 cannot end, and begins no other, until it is started again. */
+export function letEnd(words: Int32Array): void {
+  Atomics.store(words, ThreadWord.isEnding, 1);
+  ring(words);
+}
+
+/**
+ * What a futex needs takes a thread 15 ms to load: not while somebody may be waiting for it, but when nobody has rung for
+ * so long.
+ */
+const leisureMs = 50;
+
+/** How the calling thread, whose block it is, parks. */
+export class ParkingBell {
+  readonly #words: Int32Array;
+  /** The thread waits by a futex from its first leisure on, unless there is none. */
+  #hasLeisure = false;
+  #hasFutex = true;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
+
+  /** Waits until somebody rings, and for so many milliseconds at most; not at all if the bell is not what it was when seen. */
+  wait(seen: number, timeoutMs: number): void {
+    const words = this.#words;
+    const before = words[ThreadWord.waits] as number;
+    if (this.#hasLeisure && this.#hasFutex && Atomics.load(words, ThreadWord.isEnding) === 0) {
+      Atomics.store(words, ThreadWord.waits, Waits.byFutex);
+      this.#hasFutex = futexWait(words, seen, timeoutMs);
+    } else {
+      Atomics.store(words, ThreadWord.waits, Waits.byAtomics);
+      const isInVain = Atomics.wait(words, ThreadWord.bell, seen, timeoutMs) === 'timed-out';
+      if (isInVain && timeoutMs >= leisureMs) this.#hasLeisure = true;
+    }
+    Atomics.store(words, ThreadWord.waits, before);
   }
 }
 
@@ -125,17 +194,11 @@ class PipeBell implements LoopBell {
   }
 
   arm(seen: number): boolean {
-    const words = this.#words;
-    Atomics.store(words, ThreadWord.waits, Waits.byPipe);
-    if (Atomics.load(words, ThreadWord.bell) === seen) return true;
-    this.disarm();
-    return false;
+    return waitByPipe(this.#words, seen);
   }
 
-  /** Who rings from now on writes nothing: the thread is awake. */
   disarm(): void {
-    if (this.#words[ThreadWord.waits] === Waits.byPipe)
-      Atomics.store(this.#words, ThreadWord.waits, Waits.not);
+    stopWaitingByPipe(this.#words);
   }
 
   close(): void {

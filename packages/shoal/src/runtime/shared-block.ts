@@ -8,7 +8,7 @@ import { histogramBuckets } from '../wire/index.ts';
 
 /** Words (32 bit) of a thread's block. */
 export const ThreadWord = {
-  /** Counts up whenever there may be something to do; the thread waits on it. Many writers, by `Atomics.add`. */
+  /** Counts up whenever there may be something to do; the thread waits on it, the first word. Many writers, by `Atomics.add`. */
   bell: 0,
   /** Counts the control messages posted to the thread (agent). */
   control: 1,
@@ -19,6 +19,8 @@ export const ThreadWord = {
   /** Ends of the pipe by which it is woken (`bell.ts`); 0: it has none, or has taken the reading one. */
   pipeReadFd: 4,
   pipeWriteFd: 5,
+  /** Not 0: the thread is to end, and waits by nothing that would keep it from it (agent). */
+  isEnding: 6,
 } as const;
 
 /** 64-bit floats of a thread's block. */

@@ -5,7 +5,7 @@
  */
 import { nextTick } from 'node:process';
 import type { Clock } from '../model/index.ts';
-import { openLoopBell, Waits } from './bell.ts';
+import { openLoopBell, ParkingBell } from './bell.ts';
 import { ThreadWord } from './shared-block.ts';
 import { quietMs, type ThreadRuntime } from './thread-runtime.ts';
 
@@ -125,6 +125,7 @@ export function startThreadLoop(
   };
 
   const spin = new Spin(bell, spinMaxMs);
+  const parkingBell = new ParkingBell(bell);
   let controlSeen = 0;
   const park = (): void => {
     const until = clock.now() + parkMaxMs;
@@ -140,9 +141,7 @@ export function startThreadLoop(
       if (thread.nowMs >= until) break;
       if (hasMore) continue;
       if (spin.isDue()) spin.look(seen);
-      Atomics.store(bell, ThreadWord.waits, Waits.parked);
-      Atomics.wait(bell, ThreadWord.bell, seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
-      Atomics.store(bell, ThreadWord.waits, loopBell.atRest);
+      parkingBell.wait(seen, Math.min(until, thread.nextDueAtMs()) - thread.tick());
     }
     schedule();
   };

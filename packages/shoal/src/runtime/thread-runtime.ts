@@ -16,7 +16,7 @@ import {
 } from '../model/index.ts';
 import type { LaneWriter } from '../transport/index.ts';
 import { Envelope } from '../wire/index.ts';
-import { ring } from './bell.ts';
+import { ring, stopWaitingByPipe, waitByPipe } from './bell.ts';
 import { type DueEntry, DueHeap } from './due-heap.ts';
 import type { Instance } from './instance.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -269,7 +269,7 @@ export class ThreadRuntime {
         this.#next = null;
         instance.serve(message);
         // In a lull little comes that might go with what it sends: the rings follow at once.
-        if (this.#dirtyBells.length > 0) this.#ringBells();
+        if (this.#dirtyBells.length > 0) this.#ringAndLook();
         instance = this.#next as Instance | null;
         message = this.#nextMessage as Envelope;
       } while (instance !== null);
@@ -280,6 +280,16 @@ export class ThreadRuntime {
       this.#servedAtMs = this.nowMs;
     }
     if (this.#wantsTurn) this.onTurnWanted();
+  }
+
+  /**
+   * Who is rung may take this thread's core at once, and answer before it goes on. Then it need not tell by the pipe, and
+   * the answer is served in a turn at once, without a round of the event loop.
+   */
+  #ringAndLook(): void {
+    const hasWaited = stopWaitingByPipe(this.#words);
+    this.#ringBells();
+    if (hasWaited && !waitByPipe(this.#words, this.#bellPolled)) this.#wantsTurn = true;
   }
 
   #isLull(): boolean {

@@ -8,6 +8,14 @@ export interface Libc {
   schedSetAffinity(pid: number, maskBytes: number, mask: Uint8Array): number;
   prctl(option: number, ...rest: unknown[]): number;
   syscall(number: number, ...rest: unknown[]): number;
+  /** System calls that take the arguments of futex(2): a prototype of its own costs half as much as {@link syscall}. */
+  futex(
+    number: number,
+    word: Int32Array,
+    operation: number,
+    value: number,
+    timeout: BigInt64Array | null,
+  ): number;
   /** `errno` of the last call of this thread. */
   errno(): number;
 }
@@ -62,6 +70,7 @@ function load(): Libc {
     schedSetAffinity: library.func('int sched_setaffinity(int pid, size_t bytes, const uint8_t *mask)'),
     prctl: library.func('int prctl(int option, ...)'),
     syscall: library.func('long syscall(long number, ...)'),
+    futex: library.func('syscall', 'long', ['long', 'void *', 'int', 'int', 'void *']),
     errno: () => koffi.errno(),
   };
 }
