@@ -34,6 +34,7 @@ import {
   controlMessage,
   type FoundMessage,
   foundMessage,
+  labelsOf,
   type ResponseMessage,
   readerOf,
   responseMessage,
@@ -66,7 +67,7 @@ const queueMax = 4_096;
 function outcomeOf(reply: Reply<FoundMessage>): SearchOutcome {
   switch (reply.outcome) {
     case 'done':
-      return { outcome: 'done', count: reply.value.count, labels: reply.value.labels as string[] };
+      return { outcome: 'done', count: reply.value.count, labels: labelsOf(reply.value) };
     case 'failed':
       if (reply.reason === 'run-limit') return { outcome: 'too-costly' };
       // The thread went down with someone else's search: this one may be tried again.

@@ -1,5 +1,6 @@
 /** What moves between the MSUs. Within a thread these objects are passed by reference; between threads as bytes. */
 import { type InstanceId, instanceId, type Key, type MessageType, type RecordOf, record } from 'shoal';
+import type { SearchResult } from '../service/search.ts';
 
 /** What the read MSU tells the http MSU of a connection. */
 export const clientEvent = { bytes: 0, end: 1, closed: 2, drain: 3 } as const;
@@ -20,9 +21,21 @@ const searchFields = { text: 'string' } as const;
 export type SearchMessage = RecordOf<typeof searchFields>;
 export const searchMessage: MessageType<SearchMessage> = record(searchFields);
 
-const foundFields = { count: 'number', labels: 'value' } as const;
+const foundFields = {
+  count: 'number',
+  /** One after another, with a blank in between; no label has one. A list would be a `value`, which is encoded as MessagePack. */
+  labels: 'string',
+} as const;
 export type FoundMessage = RecordOf<typeof foundFields>;
 export const foundMessage: MessageType<FoundMessage> = record(foundFields);
+
+export function found({ count, labels }: SearchResult): FoundMessage {
+  return { count, labels: labels.join(' ') };
+}
+
+export function labelsOf({ labels }: FoundMessage): string[] {
+  return labels === '' ? [] : labels.split(' ');
+}
 
 const responseFields = {
   bytes: 'bytes',

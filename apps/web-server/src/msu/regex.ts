@@ -5,7 +5,7 @@
 import { defineMsu, type MsuType, type Serves, serves } from 'shoal';
 import { search } from '../service/search.ts';
 import type { WebSettings } from '../settings.ts';
-import { type FoundMessage, foundMessage, type SearchMessage, searchMessage } from './messages.ts';
+import { type FoundMessage, found, foundMessage, type SearchMessage, searchMessage } from './messages.ts';
 
 export type RegexMsu = MsuType<{ readonly search: Serves<SearchMessage, FoundMessage> }>;
 
@@ -21,6 +21,6 @@ export function defineRegex(settings: WebSettings): RegexMsu {
     queueMaxWorkMs: settings.searchQueueMaxMs,
     cost: { serviceTimeMs: 0.1, memoryMiB: 16 },
     in: { search: serves(searchMessage, foundMessage) },
-    create: () => ({ search: ({ text }) => search(text) }),
+    create: () => ({ search: ({ text }) => found(search(text)) }),
   }) as RegexMsu;
 }
