@@ -1,5 +1,5 @@
 /** The agent's handle on one MSU thread: starts its worker, asks it things, notices when it dies. */
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { isMainThread, type MessagePort, Worker } from 'node:worker_threads';
 import {
   type AppGraph,
   type InstanceId,
@@ -8,7 +8,7 @@ import {
   type SchedulingOrder,
   type ThreadId,
 } from '../model/index.ts';
-import { isParked, letEnd, offerPipe, type Pipes, ring, Waits, withdrawPipe } from './bell.ts';
+import { isParked, offerPipe, type Pipes, ring, shunFutex, Waits, withdrawPipe } from './bell.ts';
 import type { Pipe } from './native/index.ts';
 import { endWorker } from './node-faults.ts';
 import {
@@ -151,7 +151,8 @@ export class AgentThread {
     const { threadId, name, appUrl, graph, limits, core, scheduling, seed, messageBlocks, printsTo } =
       this.options;
     Atomics.store(this.block.words, ThreadWord.waits, Waits.not);
-    Atomics.store(this.block.words, ThreadWord.isEnding, 0);
+    // Whoever is itself a worker is ended without a word, and then could not have its threads give up their waits.
+    Atomics.store(this.block.words, ThreadWord.shunsFutex, isMainThread ? 0 : 1);
     offerPipe(this.block.words, this.#pipe);
     const workerData: ThreadStart = {
       threadId,
@@ -222,7 +223,7 @@ export class AgentThread {
 
   /** Has it wait in no way that keeps it from ending, as at the end of the process. */
   letEnd(): void {
-    letEnd(this.block.words);
+    shunFutex(this.block.words);
   }
 
   /** Ends the worker; resolves when it is gone, which in a tight native loop may take long. */

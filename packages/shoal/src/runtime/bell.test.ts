@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import {
   isParked,
-  letEnd,
   offerPipe,
   openLoopBell,
   ParkingBell,
   Pipes,
   ring,
+  shunFutex,
   stopWaitingByPipe,
   Waits,
   waitByPipe,
@@ -154,16 +154,16 @@ test('a ring wakes a thread that is parked, by whichever way; of 20,000 each ans
         assert.notEqual(Atomics.wait(answers, 0, i - 1, 5_000), 'timed-out', `ring ${i}, by ${way}`);
     }
   }
-  letEnd(words);
+  shunFutex(words);
   await worker.terminate();
 });
 
-test('a thread that is to end waits by no futex any more, and can be ended at once', {
+test('a thread that shuns futexes gives up its wait, and can be ended at once', {
   timeout: 30_000,
 }, async () => {
   const { words, worker, parked, giveLeisure } = await startParker();
   await giveLeisure();
-  letEnd(words);
+  shunFutex(words);
   await parked(Waits.byAtomics);
   await worker.terminate();
 });

@@ -69,9 +69,9 @@ export function isParked(words: Int32Array): boolean {
   return waits === Waits.byFutex || waits === Waits.byAtomics;
 }
 
-/** The thread is to end: it gives up a wait that V8 cannot end, and begins no other, until it is started again. */
-export function letEnd(words: Int32Array): void {
-  Atomics.store(words, ThreadWord.isEnding, 1);
+/** The thread gives up a wait that V8 cannot end, and begins no other. */
+export function shunFutex(words: Int32Array): void {
+  Atomics.store(words, ThreadWord.shunsFutex, 1);
   ring(words);
 }
 
@@ -96,7 +96,7 @@ export class ParkingBell {
   wait(seen: number, timeoutMs: number): void {
     const words = this.#words;
     const before = words[ThreadWord.waits] as number;
-    if (this.#hasLeisure && this.#hasFutex && Atomics.load(words, ThreadWord.isEnding) === 0) {
+    if (this.#hasLeisure && this.#hasFutex && Atomics.load(words, ThreadWord.shunsFutex) === 0) {
       Atomics.store(words, ThreadWord.waits, Waits.byFutex);
       this.#hasFutex = futexWait(words, seen, timeoutMs);
     } else {

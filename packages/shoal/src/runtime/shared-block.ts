@@ -19,8 +19,8 @@ export const ThreadWord = {
   /** Ends of the pipe by which it is woken (`bell.ts`); 0: it has none, or has taken the reading one. */
   pipeReadFd: 4,
   pipeWriteFd: 5,
-  /** Not 0: the thread is to end, and waits by nothing that would keep it from it (agent). */
-  isEnding: 6,
+  /** Not 0: the thread waits by nothing that V8 cannot end, because it may be ended (agent). */
+  shunsFutex: 6,
 } as const;
 
 /** 64-bit floats of a thread's block. */

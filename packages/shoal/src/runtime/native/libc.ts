@@ -8,7 +8,7 @@ export interface Libc {
   schedSetAffinity(pid: number, maskBytes: number, mask: Uint8Array): number;
   prctl(option: number, ...rest: unknown[]): number;
   syscall(number: number, ...rest: unknown[]): number;
-  /** System calls that take the arguments of futex(2): a prototype of its own costs half as much as {@link syscall}. */
+  /** A system call that takes arguments as futex(2) does. */
   futex(
     number: number,
     word: Int32Array,
