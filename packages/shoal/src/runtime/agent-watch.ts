@@ -40,9 +40,11 @@ export class AgentWatch {
     return least;
   }
 
-  /** Kills threads whose event runs over its limit, or that do not go through their loop. */
-  findRunaways(): void {
-    const now = this.#state.options.clock.now();
+  /**
+   * Kills threads whose event runs over its limit, or that do not go through their loop. `now` is the beat's: were the
+   * clock read anew, a process that is stopped within the beat would have its handlers overrun before it is known.
+   */
+  findRunaways(now: number): void {
     const { resumedAtMs } = this.#state;
     for (const thread of this.#state.threads.values()) {
       if (!thread.isRunning || thread.phase !== 'serving' || thread.killReason !== null) continue;

@@ -164,7 +164,7 @@ export class Agent implements ControlBus {
       lastCpuMs = usedMs;
       beats++;
       if (stoodStillMs >= standstillMinMs) this.#onStandstill(now, stoodStillMs);
-      this.#watcher.findRunaways();
+      this.#watcher.findRunaways(now);
       if (beats % beatsPerRing === 0) this.#ring(now, beats % (beatsPerRing * ringsBetweenOthers) === 0);
       beatsSinceSample++;
       const periods = this.#isSampleAwaited() ? 1 : restPeriods;
