@@ -19,6 +19,11 @@ export function isCpuHeavy(msu: GraphMsu): boolean {
   return msu.execution === 'sync' && msu.cost.serviceTimeMs >= cpuHeavyServiceTimeMs;
 }
 
+/** True if a thread needs no event loop for the type: with nothing else on it, it parks between messages. */
+export function isParkable(msu: GraphMsu): boolean {
+  return msu.execution === 'sync' && msu.state !== 'pinned';
+}
+
 const takesConnections = (msu: GraphMsu): boolean =>
   msu.in.some((port) => port.message.kind === 'connection');
 const sendsConnections = (msu: GraphMsu): boolean =>

@@ -5,6 +5,7 @@
 import {
   defaultRestart,
   type GraphMsu,
+  isParkable,
   type RestartPolicy,
   type SchedulingOrder,
   threadId,
@@ -35,6 +36,11 @@ export const startMaxMs = 10_000;
  * a request takes the core at once from clones, from V8's helpers and from the agent.
  */
 const servingSliceMs = 0.3;
+/**
+ * Of threads that park, ms: shorter again (and the least that the kernel grants), so that one takes the core from the
+ * thread that rings it, which goes on in time to find the reply.
+ */
+const parkingSliceMs = 0.1;
 /** Share of a core from which a thread keeps it from others. */
 const keptCoreShare = 0.5;
 
@@ -100,16 +106,25 @@ export class AgentThreads {
       (end) => this.#onThreadEnd(thread, end),
     );
     if (!thread.isRunning) return;
-    this.#setPriority(thread);
+    this.setPriority(thread);
     thread.phase = thread.instances.size > 0 ? 'serving' : 'spare';
   }
 
-  /** The kernel's refusal changes nothing but how soon a thread runs: nobody is told. */
-  #setPriority({ block, nice, options }: AgentThread): void {
+  /**
+   * Says to the kernel how soon a thread is to run, which depends on what is on it. A refusal changes nothing else: nobody
+   * is told.
+   */
+  setPriority({ block, nice, options, instances }: AgentThread): void {
     if (options.guest !== undefined) return;
     const tid = Atomics.load(block.words, ThreadWord.tid);
-    if (nice > 0) setThreadNice(nice, tid);
-    setThreadSlice(nice > 0 ? 0 : servingSliceMs, tid);
+    if (nice > 0) {
+      setThreadNice(nice, tid);
+      setThreadSlice(0, tid);
+      return;
+    }
+    const parks =
+      instances.size > 0 && [...instances].every((id) => isParkable(this.#state.instances.get(id)!.msu));
+    setThreadSlice(parks ? parkingSliceMs : servingSliceMs, tid);
   }
 
   /**
@@ -120,7 +135,7 @@ export class AgentThreads {
     const { nice } = thread.options;
     if (share > keptCoreShare && nice > thread.nice && thread.isRunning) {
       thread.nice = nice;
-      this.#setPriority(thread);
+      this.setPriority(thread);
     }
   }
 
@@ -143,7 +158,7 @@ export class AgentThreads {
     thread.phase = 'serving';
     if (thread.nice !== nice) {
       thread.nice = nice;
-      this.#setPriority(thread);
+      this.setPriority(thread);
     }
     return thread;
   }

@@ -247,6 +247,7 @@ export class Agent implements ControlBus {
     this.#state.instances.set(id, instance);
     thread.instances.add(id);
     thread.phase = 'serving';
+    this.#threadPool.setPriority(thread);
     return instance;
   }
 

@@ -191,6 +191,44 @@ test('an instance that is added with a niceness has it from the start, on a new 
   }
 });
 
+test('threads that park have a shorter time slice than those with an event loop, and niced ones the usual', async (t) => {
+  /** How many threads have each slice, in ns, where the kernel shows it. */
+  const slices = (): Map<string, number> => {
+    const found = new Map<string, number>();
+    for (const tid of fs.readdirSync('/proc/self/task')) {
+      try {
+        const shown = fs.readFileSync(`/proc/self/task/${tid}/sched`, 'utf8');
+        const slice = /^se\.slice\s+:\s+(\d+)/m.exec(shown)?.[1] ?? '';
+        found.set(slice, (found.get(slice) ?? 0) + 1);
+      } catch {
+        // It has ended since the folder was read, or the kernel shows none.
+      }
+    }
+    return found;
+  };
+  const [major = 0, minor = 0] = os.release().split('.').map(Number);
+  const knowsSlices =
+    [...slices()].some(([slice]) => slice !== '') && (major > 6 || (major === 6 && minor >= 12));
+  const expected = (count: number): number => (knowsSlices ? count : 0);
+  const ours = (): number[] => ['100000', '300000'].map((slice) => slices().get(slice) ?? 0);
+  assert.deepEqual(ours(), [0, 0]);
+  const app = await startApp('flow', { threads: flow });
+  t.after(() => app.runtime.close());
+  // The source, and the sink with the asker; the worker, and the stubborn one, both of which await.
+  assert.deepEqual(ours(), [2, 2].map(expected));
+  for (const [nice, ofClone] of [
+    [0, 1],
+    [Math.min(19, os.getPriority() + 1), 0],
+  ] as const) {
+    const [parking, looping] = ours() as [number, number];
+    const target = { kind: 'own' } as const;
+    const instanceId = id(50 + nice);
+    const added = await app.command({ kind: 'add-instance', instanceId, msu: 'worker', target, nice });
+    assert.ok(added.isOk, JSON.stringify(added));
+    assert.deepEqual(ours(), [parking, looping + expected(ofClone)], `niceness ${nice}`);
+  }
+});
+
 test('a runtime that is closed leaves no thread, timer or descriptor behind', async () => {
   const open = (): string[] =>
     fs

@@ -2,7 +2,14 @@
  * Carries out what the agent asks of a thread: creates, attaches, routes, drains and removes instances. Requests
  * are carried out one after the other; each is answered.
  */
-import { type App, type AppGraph, type GraphMsu, type InstanceId, ShoalError } from '../model/index.ts';
+import {
+  type App,
+  type AppGraph,
+  type GraphMsu,
+  type InstanceId,
+  isParkable,
+  ShoalError,
+} from '../model/index.ts';
 import { failedCode, LaneReader, LaneWriter, shedCode } from '../transport/index.ts';
 import { createContext, type LiveContext, type Log } from './context.ts';
 import { Instance } from './instance.ts';
@@ -93,9 +100,7 @@ export class Hosting {
   }
 
   #hostedChanged(): void {
-    this.#hasOnlyParkable = [...this.#hosted.values()].every(
-      ({ instance: { graph } }) => graph.execution === 'sync' && graph.state !== 'pinned',
-    );
+    this.#hasOnlyParkable = [...this.#hosted.values()].every(({ instance }) => isParkable(instance.graph));
   }
 
   /** A thread may park while nothing is under way here and no instance needs the event loop. */
