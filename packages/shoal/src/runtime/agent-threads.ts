@@ -38,7 +38,7 @@ export const startMaxMs = 10_000;
 const servingSliceMs = 0.3;
 /**
  * Of threads that park, ms: shorter again (and the least that the kernel grants), so that one takes the core from the
- * thread that rings it, which goes on in time to find the reply.
+ * thread that rings it.
  */
 const parkingSliceMs = 0.1;
 /** Share of a core from which a thread keeps it from others. */
